@@ -1,0 +1,241 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "backend/registry.hpp"
+#include "calibration/table.hpp"
+#include "clock.hpp"
+#include "conversions.hpp"
+#include "core/file.hpp"
+#include "engine/engine_file.hpp"
+#include "exports.hpp"
+#include "fingerprint.hpp"
+#include "graph/passes.hpp"
+#include "handles.hpp"
+#include "job.hpp"
+#include "onnx/writer.hpp"
+#include "quantization/portable.hpp"
+#include "quantization/quantize.hpp"
+
+namespace presisi::binding {
+
+namespace {
+
+using nlohmann::json;
+
+struct Request {
+  std::shared_ptr<LoadedModel> model;
+  std::string backend;
+  backend::BuildOptions build;
+  quantization::Options quantize;
+  std::optional<bool> reduceRange;  ///< absent: as the device needs
+  std::string table;                ///< JSON; int8 only
+  calibration::Fingerprint expected;
+  std::string output;      ///< empty: no engine
+  std::string onnxOutput;  ///< empty: no export
+  std::string metadata;    ///< JSON object from JavaScript, completed here
+};
+
+struct Phase {
+  std::string name;
+  double seconds;
+};
+
+struct Outcome {
+  std::string backend;
+  std::vector<Phase> phases;
+  std::vector<quantization::Decision> decisions;
+  std::vector<backend::LayerInfo> layers;
+  std::vector<std::string> warnings;
+  size_t engineBytes = 0;
+  size_t onnxBytes = 0;
+};
+
+/// The builder's steps in order; each notes its time and looks whether to stop.
+class Builder {
+ public:
+  Builder(Request request, const JobContext& context) : request_(std::move(request)), context_(context) {}
+
+  Outcome run() {
+    backend::Backend& backend = backend::get(request_.backend);
+    outcome_.backend = backend.name();
+    const backend::Probe probe = backend.probe();
+    requirePrecision(probe);
+    const onnx::Model model = phase("quantize", [&] { return convert(probe); });
+    const std::string portable = request_.onnxOutput.empty() ? std::string() : phase("export", [&] { return write(); });
+    std::string metadata;
+    std::string plan;
+    if (!request_.output.empty()) {
+      const std::shared_ptr<backend::Engine> engine =
+          phase("build", [&] { return backend.build(model, request_.build, context_.progress, context_.stop); });
+      outcome_.layers = engine->layers();
+      phase("serialize", [&] {
+        plan = engine->serialize();
+        metadata = describe(*engine, probe);
+        return 0;
+      });
+    }
+    context_.stop.check();
+    // Nothing was written before this point, and both files are complete or absent.
+    phase("write", [&] {
+      if (!request_.onnxOutput.empty()) writeFileAtomically(request_.onnxOutput, {{portable.data(), portable.size()}});
+      if (!request_.output.empty()) {
+        engine::writeEngineFile(request_.output, metadata, plan);
+        outcome_.engineBytes = MappedFile::open(request_.output)->size();
+      }
+      return 0;
+    });
+    outcome_.onnxBytes = portable.size();
+    return std::move(outcome_);
+  }
+
+ private:
+  template <typename Step>
+  std::invoke_result_t<const Step&> phase(const char* name, const Step& step) {
+    context_.stop.check();
+    if (context_.progress) context_.progress({name, 0, 1});
+    const Clock clock;
+    auto value = step();
+    outcome_.phases.push_back({name, clock.seconds()});
+    if (context_.progress) context_.progress({name, 1, 1});
+    return value;
+  }
+
+  void requirePrecision(const backend::Probe& probe) const {
+    const std::vector<std::string>& known = probe.precisions;
+    if (std::find(known.begin(), known.end(), request_.build.precision) != known.end()) return;
+    std::string list;
+    for (const std::string& precision : known) list += (list.empty() ? "" : ", ") + precision;
+    throw Error(ErrorCode::BackendUnavailable,
+                "the " + outcome_.backend + " backend doesn't build " + request_.build.precision + " engines",
+                "it builds: " + list);
+  }
+
+  onnx::Model convert(const backend::Probe& probe) {
+    const onnx::Model& model = request_.model->model;
+    if (request_.build.precision == "fp16") {
+      graph::HalfReport report;
+      onnx::Model half = graph::storeAsHalf(model, report);
+      for (const std::string& name : report.outOfRange) {
+        outcome_.warnings.push_back("weights \"" + name + "\" exceed FP16's range of 65504 and stay FP32");
+      }
+      for (const std::string& name : report.subnormal) {
+        outcome_.warnings.push_back("more than 1 % of weights \"" + name + "\" are too small for FP16's normal range");
+      }
+      return half;
+    }
+    if (request_.build.precision != "int8") return model;
+    const calibration::Table table = calibration::tableFromJson(request_.table);
+    calibration::requireMatch(table.fingerprint, request_.expected);
+    thresholds_ = table.thresholds;
+    request_.quantize.reduceRange = request_.reduceRange.value_or(probe.int8Saturates);
+    request_.quantize.packWeights = true;
+    quantization::Result result = quantization::insertQdq(model, thresholds_, request_.quantize);
+    outcome_.decisions = std::move(result.decisions);
+    return std::move(result.model);
+  }
+
+  /// The same network for other tools: weights as FP32 behind Q and DQ, and ONNX's own operators only.
+  std::string write() {
+    if (request_.build.precision == "int8") {
+      quantization::Options portable = request_.quantize;
+      portable.packWeights = false;
+      return onnx::writeModel(
+          quantization::lowerInternalOps(quantization::insertQdq(request_.model->model, thresholds_, portable).model));
+    }
+    if (request_.build.precision == "fp16") {
+      graph::HalfReport report;
+      return onnx::writeModel(quantization::lowerInternalOps(graph::storeAsHalf(request_.model->model, report)));
+    }
+    return onnx::writeModel(quantization::lowerInternalOps(request_.model->model));
+  }
+
+  std::string describe(const backend::Engine& engine, const backend::Probe& probe) const {
+    json metadata = json::parse(request_.metadata);
+    metadata["backend"] = outcome_.backend;
+    metadata["version"] = PRESISI_VERSION;
+    metadata["backendVersion"] = probe.version;
+    metadata["precision"] = request_.build.precision;
+    metadata["maxBatch"] = request_.build.maxBatch;
+    metadata["weightBytes"] = engine.weightBytes();
+    if (!probe.devices.empty()) metadata["device"] = probe.devices.front().name;
+    if (!probe.int8Isa.empty()) metadata["int8Isa"] = probe.int8Isa;
+    metadata["decisions"] = json::array();
+    for (const quantization::Decision& decision : outcome_.decisions) {
+      metadata["decisions"].push_back({{"node", decision.node},
+                                       {"op", decision.op},
+                                       {"quantized", decision.quantized},
+                                       {"reason", decision.reason}});
+    }
+    // A node's name may hold any bytes: replaced where they aren't UTF-8, rather than losing the whole engine.
+    return metadata.dump(-1, ' ', false, json::error_handler_t::replace);
+  }
+
+  Request request_;
+  const JobContext& context_;
+  Outcome outcome_;
+  std::map<std::string, calibration::Threshold> thresholds_;
+};
+
+Napi::Value outcomeToJs(Napi::Env env, const Outcome& outcome) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("backend", outcome.backend);
+  Napi::Array phases = Napi::Array::New(env, outcome.phases.size());
+  for (size_t i = 0; i < outcome.phases.size(); ++i) {
+    Napi::Object phase = Napi::Object::New(env);
+    phase.Set("name", outcome.phases[i].name);
+    phase.Set("seconds", outcome.phases[i].seconds);
+    phases.Set(static_cast<uint32_t>(i), phase);
+  }
+  object.Set("phases", phases);
+  Napi::Array decisions = Napi::Array::New(env, outcome.decisions.size());
+  for (size_t i = 0; i < outcome.decisions.size(); ++i) {
+    Napi::Object decision = Napi::Object::New(env);
+    decision.Set("node", outcome.decisions[i].node);
+    decision.Set("op", outcome.decisions[i].op);
+    decision.Set("quantized", outcome.decisions[i].quantized);
+    decision.Set("reason", outcome.decisions[i].reason);
+    decisions.Set(static_cast<uint32_t>(i), decision);
+  }
+  object.Set("decisions", decisions);
+  object.Set("layers", toJs(env, outcome.layers));
+  object.Set("warnings", toJs(env, outcome.warnings));
+  object.Set("engineBytes", static_cast<double>(outcome.engineBytes));
+  object.Set("onnxBytes", static_cast<double>(outcome.onnxBytes));
+  return object;
+}
+
+}  // namespace
+
+/// `buildEngine(model, { precision, backend, threads, maxBatch, table, expected, reduceRange, unsignedActivations,
+///  keepFloat, output, onnxOutput, metadata }, control)
+///  -> { backend, phases, decisions, layers, warnings, engineBytes, onnxBytes }`
+Napi::Value buildEngine(const Napi::CallbackInfo& info) {
+  const Napi::Object options = requireObject(info[1], "options");
+  Request request;
+  request.model = unwrap<LoadedModel>(info[0]);
+  request.backend = requireString(options, "backend");
+  request.build.precision = requireString(options, "precision");
+  request.build.threads = static_cast<int>(optionalInteger(options, "threads", 0, 1024, 0));
+  request.build.maxBatch = optionalInteger(options, "maxBatch", 1, 1 << 16, 1);
+  request.quantize.unsignedActivations = optionalFlag(options, "unsignedActivations", false);
+  request.quantize.keepFloat = optionalStrings(options, "keepFloat");
+  if (!options.Get("reduceRange").IsUndefined()) request.reduceRange = optionalFlag(options, "reduceRange", false);
+  request.table = optionalString(options, "table");
+  request.expected = toFingerprint(options.Get("expected"));
+  request.output = optionalString(options, "output");
+  request.onnxOutput = optionalString(options, "onnxOutput");
+  request.metadata = requireString(options, "metadata");
+  return runJob(
+      info.Env(), Lane::Work, Control::from(info[2]), {},
+      [request = std::move(request)](const JobContext& context) mutable {
+        return Builder(std::move(request), context).run();
+      },
+      [](Napi::Env env, const Outcome& outcome) { return outcomeToJs(env, outcome); });
+}
+
+}  // namespace presisi::binding

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "backend/backend.hpp"
+#include "core/tensor.hpp"
+#include "engine/preprocess.hpp"
+#include "handles.hpp"
+
+/// JavaScript values to the core's and back. Everything that comes in is checked: InvalidArgument names what was wrong.
+namespace presisi::binding {
+
+Napi::Object requireObject(const Napi::Value& value, const char* name);
+std::string requireString(const Napi::Object& object, const char* key);
+/// Empty when absent.
+std::string optionalString(const Napi::Object& object, const char* key);
+double optionalNumber(const Napi::Object& object, const char* key, double otherwise);
+/// An integer in [low, high]; `otherwise` when absent.
+int64_t optionalInteger(const Napi::Object& object, const char* key, int64_t low, int64_t high, int64_t otherwise);
+bool optionalFlag(const Napi::Object& object, const char* key, bool otherwise);
+std::vector<std::string> optionalStrings(const Napi::Object& object, const char* key);
+
+/// Feeds that look into typed arrays, and what must be kept alive while they are read.
+struct FeedsFromJs {
+  backend::Feeds feeds;
+  std::vector<Napi::ObjectReference> keepAlive;
+};
+
+/// From `[{ name, type, dims, data }]`.
+FeedsFromJs toFeeds(const Napi::Value& value);
+
+/// Interleaved RGB bytes of some pictures of one size, and how a model wants them.
+struct ImagesFromJs {
+  std::string input;
+  const uint8_t* pixels = nullptr;
+  size_t bytes = 0;
+  engine::ImageBatch shape;
+  engine::Normalization normalization;
+  std::vector<Napi::ObjectReference> keepAlive;
+};
+
+/// From `{ input, pixels, count, height, width, scale, mean, std, layout, channels }`.
+ImagesFromJs toImages(const Napi::Value& value);
+
+/// A typed array with the tensor's content. Large contents are handed over, not copied.
+Napi::Value toTypedArray(Napi::Env env, const Tensor& tensor);
+
+Napi::Array toJs(Napi::Env env, const Dims& dims);
+Napi::Array toJs(Napi::Env env, const std::vector<std::string>& values);
+/// `[{ name, type, dims }]`
+Napi::Array toJs(Napi::Env env, const std::vector<backend::TensorInfo>& infos);
+Napi::Array toJs(Napi::Env env, const std::vector<backend::LayerInfo>& layers);
+
+}  // namespace presisi::binding

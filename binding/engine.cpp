@@ -1,0 +1,239 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/feeds.hpp"
+#include "backend/registry.hpp"
+#include "clock.hpp"
+#include "conversions.hpp"
+#include "engine/engine_file.hpp"
+#include "exports.hpp"
+#include "handles.hpp"
+#include "job.hpp"
+
+namespace presisi::binding {
+
+namespace {
+
+using nlohmann::json;
+
+/// Major and minor: what has to agree for an engine's plan to mean the same.
+std::string seriesOf(const std::string& version) { return version.substr(0, version.rfind('.')); }
+
+json parseMetadata(const std::string& path, const std::string& text) {
+  const json metadata = json::parse(text, nullptr, false);
+  const auto isString = [&](const char* key) { return metadata.contains(key) && metadata[key].is_string(); };
+  if (!metadata.is_object() || !isString("version") || !isString("backend") || !isString("precision") ||
+      !metadata.contains("maxBatch") || !metadata["maxBatch"].is_number_integer() || metadata["maxBatch"] < 1) {
+    throw Error(ErrorCode::InvalidEngine, path + " has damaged metadata");
+  }
+  return metadata;
+}
+
+/// `maxBatch` 0: what the engine was built for.
+std::shared_ptr<LoadedEngine> open(const std::string& path, int threads, int64_t maxBatch) {
+  const engine::EngineFile file = engine::readEngineFile(path);
+  const json metadata = parseMetadata(path, file.metadata);
+  const std::string version = metadata["version"].get<std::string>();
+  if (seriesOf(version) != seriesOf(PRESISI_VERSION)) {
+    throw Error(ErrorCode::IncompatibleEngine,
+                path + " was made by presisi " + version + ", and this is " + PRESISI_VERSION,
+                "quantize the model again with this version");
+  }
+  const std::vector<std::string> known = backend::names();
+  if (std::find(known.begin(), known.end(), file.backend) == known.end()) {
+    throw Error(ErrorCode::IncompatibleEngine,
+                path + " was made for the backend \"" + file.backend + "\", which this presisi doesn't have");
+  }
+  auto loaded = std::make_shared<LoadedEngine>();
+  loaded->backend = file.backend;
+  loaded->metadata = file.metadata;
+  loaded->maxBatch = maxBatch > 0 ? maxBatch : metadata["maxBatch"].get<int64_t>();
+  loaded->threads = threads;
+  backend::BuildOptions options;
+  options.precision = metadata["precision"].get<std::string>();
+  options.maxBatch = loaded->maxBatch;
+  options.threads = threads;
+  loaded->engine = backend::get(file.backend).load(file.plan, file.planBytes, file.file, options);
+  loaded->inputs = loaded->engine->inputs();
+  loaded->outputs = loaded->engine->outputs();
+  return loaded;
+}
+
+backend::Session& sessionOf(LoadedEngine& engine) {
+  if (!engine.session) engine.session = engine.engine->createSession({engine.threads, false});
+  return *engine.session;
+}
+
+struct RunResult {
+  std::vector<std::string> names;
+  std::vector<Tensor> outputs;
+  double preprocessSeconds = 0;
+  double seconds = 0;
+};
+
+RunResult run(LoadedEngine& engine, const backend::Feeds& feeds, const StopToken& stop) {
+  backend::validateFeeds(engine.inputs, feeds, engine.maxBatch);
+  RunResult result;
+  backend::Session& session = sessionOf(engine);
+  const Clock clock;
+  result.outputs = session.run(feeds, stop);
+  result.seconds = clock.seconds();
+  for (const backend::TensorInfo& output : engine.outputs) result.names.push_back(output.name);
+  if (result.outputs.size() != result.names.size()) {
+    throw Error(ErrorCode::Internal, "the " + engine.backend + " backend gave " +
+                                         std::to_string(result.outputs.size()) + " outputs instead of " +
+                                         std::to_string(result.names.size()));
+  }
+  return result;
+}
+
+Napi::Value resultToJs(Napi::Env env, const RunResult& result) {
+  Napi::Array outputs = Napi::Array::New(env, result.outputs.size());
+  for (size_t i = 0; i < result.outputs.size(); ++i) {
+    const Tensor& tensor = result.outputs[i];
+    Napi::Object output = Napi::Object::New(env);
+    output.Set("name", result.names[i]);
+    output.Set("type", name(tensor.dtype()));
+    output.Set("dims", toJs(env, tensor.dims()));
+    output.Set("data", toTypedArray(env, tensor));
+    outputs.Set(static_cast<uint32_t>(i), output);
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("outputs", outputs);
+  object.Set("preprocessSeconds", result.preprocessSeconds);
+  object.Set("seconds", result.seconds);
+  return object;
+}
+
+struct Inspection {
+  std::vector<backend::LayerInfo> layers;
+  std::vector<double> seconds;  ///< median over the runs, parallel to layers; empty without profile
+  double total = 0;
+  int64_t arenaBytes = 0;
+  int64_t weightBytes = 0;
+};
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  const size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+/// Times layers at batch 1 on zeros: kernels don't branch on their data.
+void profile(LoadedEngine& engine, int64_t runs, const StopToken& stop, Inspection& inspection) {
+  backend::Feeds feeds;
+  for (const backend::TensorInfo& input : engine.inputs) {
+    Dims dims = input.dims;
+    for (int64_t& dim : dims) dim = dim < 0 ? 1 : dim;
+    feeds.emplace(input.name, Tensor(input.dtype, dims));
+  }
+  const std::unique_ptr<backend::Session> session = engine.engine->createSession({engine.threads, true});
+  std::vector<double> totals;
+  std::vector<std::vector<double>> layers(inspection.layers.size());
+  constexpr int64_t kWarmUp = 2;
+  for (int64_t i = 0; i < kWarmUp + runs; ++i) {
+    session->run(
+        feeds, [](size_t, const Tensor&) {}, stop);
+    if (i < kWarmUp) continue;
+    const backend::Timing timing = session->lastTiming();
+    totals.push_back(timing.total);
+    for (size_t layer = 0; layer < std::min(layers.size(), timing.layers.size()); ++layer) {
+      layers[layer].push_back(timing.layers[layer]);
+    }
+  }
+  inspection.total = median(totals);
+  inspection.arenaBytes = session->arenaBytes();
+  for (std::vector<double>& values : layers) inspection.seconds.push_back(median(std::move(values)));
+}
+
+}  // namespace
+
+/// `openEngine(path, { threads, maxBatch }, control) -> { handle, backend, metadata (JSON), inputs, outputs, maxBatch
+/// }`
+Napi::Value openEngine(const Napi::CallbackInfo& info) {
+  if (!info[0].IsString()) throw Error(ErrorCode::InvalidArgument, "expected a string for the engine's path");
+  const Napi::Object options = requireObject(info[1], "options");
+  return runJob(
+      info.Env(), Lane::Run, Control::from(info[2]), {},
+      [path = info[0].As<Napi::String>().Utf8Value(),
+       threads = static_cast<int>(optionalInteger(options, "threads", 0, 1024, 0)),
+       maxBatch = optionalInteger(options, "maxBatch", 0, 1 << 16, 0)](const JobContext&) {
+        return open(path, threads, maxBatch);
+      },
+      [](Napi::Env env, const std::shared_ptr<LoadedEngine>& engine) {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("backend", engine->backend);
+        object.Set("metadata", engine->metadata);
+        object.Set("inputs", toJs(env, engine->inputs));
+        object.Set("outputs", toJs(env, engine->outputs));
+        object.Set("maxBatch", static_cast<double>(engine->maxBatch));
+        object.Set("handle", wrap(env, engine, engine->engine->weightBytes()));
+        return object;
+      });
+}
+
+/// `runFeeds(engine, feeds, control) -> { outputs: [{ name, type, dims, data }], preprocessSeconds, seconds }`
+Napi::Value runFeeds(const Napi::CallbackInfo& info) {
+  FeedsFromJs feeds = toFeeds(info[1]);
+  return runJob(
+      info.Env(), Lane::Run, Control::from(info[2]), std::move(feeds.keepAlive),
+      [engine = unwrap<LoadedEngine>(info[0]), given = std::move(feeds.feeds)](const JobContext& context) {
+        return run(*engine, given, context.stop);
+      },
+      [](Napi::Env env, const RunResult& result) { return resultToJs(env, result); });
+}
+
+/// `runImages(engine, images, control)`: the same from the bytes of pictures.
+Napi::Value runImages(const Napi::CallbackInfo& info) {
+  ImagesFromJs images = toImages(info[1]);
+  std::vector<Napi::ObjectReference> keepAlive = std::move(images.keepAlive);
+  return runJob(
+      info.Env(), Lane::Run, Control::from(info[2]), std::move(keepAlive),
+      [engine = unwrap<LoadedEngine>(info[0]), input = std::move(images.input), pixels = images.pixels,
+       bytes = images.bytes, shape = images.shape, normalization = images.normalization](const JobContext& context) {
+        const Clock clock;
+        backend::Feeds feeds;
+        feeds.emplace(input, engine::normalize(pixels, bytes, shape, normalization));
+        const double preprocessSeconds = clock.seconds();
+        RunResult result = run(*engine, feeds, context.stop);
+        result.preprocessSeconds = preprocessSeconds;
+        return result;
+      },
+      [](Napi::Env env, const RunResult& result) { return resultToJs(env, result); });
+}
+
+/// `inspectEngine(engine, { profile, runs }, control) -> { layers, total, arenaBytes, weightBytes }`
+Napi::Value inspectEngine(const Napi::CallbackInfo& info) {
+  const Napi::Object options = requireObject(info[1], "options");
+  return runJob(
+      info.Env(), Lane::Run, Control::from(info[2]), {},
+      [engine = unwrap<LoadedEngine>(info[0]), wanted = optionalFlag(options, "profile", false),
+       runs = optionalInteger(options, "runs", 1, 10000, 10)](const JobContext& context) {
+        Inspection inspection;
+        inspection.layers = engine->engine->layers();
+        inspection.weightBytes = engine->engine->weightBytes();
+        if (wanted) profile(*engine, runs, context.stop, inspection);
+        return inspection;
+      },
+      [](Napi::Env env, const Inspection& inspection) {
+        Napi::Object object = Napi::Object::New(env);
+        Napi::Array layers = toJs(env, inspection.layers);
+        for (size_t i = 0; i < inspection.seconds.size(); ++i) {
+          layers.Get(static_cast<uint32_t>(i)).As<Napi::Object>().Set("seconds", inspection.seconds[i]);
+        }
+        object.Set("layers", layers);
+        object.Set("weightBytes", static_cast<double>(inspection.weightBytes));
+        if (!inspection.seconds.empty() || inspection.total > 0) {
+          object.Set("seconds", inspection.total);
+          object.Set("arenaBytes", static_cast<double>(inspection.arenaBytes));
+        }
+        return object;
+      });
+}
+
+}  // namespace presisi::binding

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <napi.h>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <set>
+
+namespace presisi::binding {
+
+class Job;
+
+/// Counts the jobs that lanes may still touch. Shared, because the last to leave may outlive the environment.
+class Activity {
+ public:
+  void enter();
+  void leave();
+  void waitUntilIdle();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  int count_ = 0;
+};
+
+/// What the addon keeps for one JavaScript environment (the main thread, or one worker thread). Everything here is used
+/// from that environment's own thread alone, but for `send`.
+class Environment {
+ public:
+  explicit Environment(Napi::Env env);
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+  static Environment& of(Napi::Env env);
+
+  const Napi::FunctionReference& errorClass() const { return errorClass_; }
+  void setErrorClass(Napi::Function errorClass) { errorClass_ = Napi::Persistent(errorClass); }
+
+  /// Keeps the event loop alive while a job is under way. Throws Canceled once the environment closes.
+  void add(const std::shared_ptr<Job>& job);
+  void remove(const std::shared_ptr<Job>& job);
+
+  const std::shared_ptr<Activity>& activity() const { return activity_; }
+
+  /// From any thread: has `job.receive()` called on this environment's thread, soon.
+  void send(std::shared_ptr<Job> job);
+
+  /// Asks every job to stop and waits until none touches this environment's memory. No job can start afterwards.
+  void close();
+
+ private:
+  static void deliver(napi_env env, napi_value callback, void* context, void* data);
+
+  Napi::Env env_;
+  Napi::FunctionReference errorClass_;
+  napi_threadsafe_function channel_ = nullptr;
+  std::set<std::shared_ptr<Job>> jobs_;
+  std::shared_ptr<Activity> activity_ = std::make_shared<Activity>();
+  bool closed_ = false;
+};
+
+}  // namespace presisi::binding

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <napi.h>
+
+/// The addon's functions. lib/native.ts holds the one typed description of them; keep the two together.
+namespace presisi::binding {
+
+Napi::Value backends(const Napi::CallbackInfo& info);
+Napi::Value operators(const Napi::CallbackInfo& info);
+
+Napi::Value loadModel(const Napi::CallbackInfo& info);
+
+Napi::Value createCalibrator(const Napi::CallbackInfo& info);
+Napi::Value collectImages(const Napi::CallbackInfo& info);
+Napi::Value collectFeeds(const Napi::CallbackInfo& info);
+Napi::Value solveCalibration(const Napi::CallbackInfo& info);
+Napi::Value parseTable(const Napi::CallbackInfo& info);
+Napi::Value writeText(const Napi::CallbackInfo& info);
+
+Napi::Value buildEngine(const Napi::CallbackInfo& info);
+
+Napi::Value openEngine(const Napi::CallbackInfo& info);
+Napi::Value runFeeds(const Napi::CallbackInfo& info);
+Napi::Value runImages(const Napi::CallbackInfo& info);
+Napi::Value inspectEngine(const Napi::CallbackInfo& info);
+
+Napi::Value createStop(const Napi::CallbackInfo& info);
+Napi::Value requestStop(const Napi::CallbackInfo& info);
+Napi::Value closeHandle(const Napi::CallbackInfo& info);
+
+}  // namespace presisi::binding

@@ -1,0 +1,131 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/progress.hpp"
+#include "core/stop_token.hpp"
+#include "core/tensor.hpp"
+#include "onnx/model.hpp"
+
+/// The seam between presisi and what executes networks. A backend receives ONNX that already carries Q/DQ and chooses
+/// no scales; calibration reads activations through exposed outputs, so nothing here knows of calibration.
+namespace presisi::backend {
+
+/// Changes whenever anything in this file does; a backend library built against another value is refused.
+inline constexpr int kAbiVersion = 1;
+
+struct Device {
+  std::string name;
+  std::map<std::string, std::string> properties;  ///< isa, cores, threads, memory, …: only what could be read
+};
+
+struct Probe {
+  bool available = false;
+  std::string reason;   ///< why not, when not available; else empty
+  std::string hint;     ///< what mends it
+  std::string version;  ///< of the vendor's library, e.g. `oneDNN 2.6.3`
+  std::vector<Device> devices;
+  std::vector<std::string> precisions;  ///< `fp32`, `fp16`, `int8`: what it accepts
+  std::string int8Isa;                  ///< what executes INT8 (`avx512_vnni`, …); empty where INT8 runs emulated
+  bool int8Saturates = false;           ///< INT8 multiply-add may saturate in 16 bits: weights must be kept to 7 bits
+};
+
+struct TensorInfo {
+  std::string name;
+  DType dtype = DType::Undefined;
+  Dims dims;  ///< -1: dynamic
+};
+
+struct BuildOptions {
+  std::string precision = "fp32";  ///< recorded and reported; the graph itself says what is INT8
+  int64_t maxBatch = 1;
+  int threads = 0;  ///< 0: physical cores
+};
+
+/// One step of the built engine.
+struct LayerInfo {
+  std::string name;
+  std::string op;
+  std::string requested;           ///< precision the graph asked for: `int8`, `fp32`
+  std::string precision;           ///< precision it really runs in
+  std::string kernel;              ///< what executes it (the vendor's implementation name, or ours)
+  std::vector<std::string> fused;  ///< names of the nodes folded into it
+  std::string reason;              ///< why it is not in the requested precision, where it isn't
+  Dims outputDims;                 ///< at batch 1
+  int64_t macs = 0;                ///< multiply-accumulates at batch 1
+  int64_t weightBytes = 0;
+  int64_t activationBytes = 0;  ///< read plus written at batch 1
+};
+
+/// Wall time of the last run, seconds, per layer where the session was made with `profile`.
+struct Timing {
+  double total = 0;
+  std::vector<double> layers;  ///< parallel to Engine::layers(); empty without `profile`
+};
+
+using Feeds = std::map<std::string, Tensor>;
+
+/// Receives each graph output the moment it exists. The tensor may look into the session's own memory: it is valid
+/// during the call only. Nothing is gathered, so memory doesn't grow with the number of outputs.
+using OutputSink = std::function<void(size_t outputIndex, const Tensor&)>;
+
+/// Executes one network; one thread at a time. Dynamic batch: shapes are those of the feeds.
+class Session {
+ public:
+  virtual ~Session() = default;
+  /// Throws ShapeMismatch for feeds that don't fit, Canceled, OutOfMemory.
+  virtual void run(const Feeds& feeds, const OutputSink& sink, const StopToken& stop) = 0;
+  virtual Timing lastTiming() const = 0;
+  /// Bytes held for activations and scratch.
+  virtual int64_t arenaBytes() const = 0;
+
+  /// Outputs copied, in the order of Engine::outputs().
+  std::vector<Tensor> run(const Feeds& feeds, const StopToken& stop = {}) {
+    std::vector<Tensor> outputs;
+    run(
+        feeds,
+        [&](size_t index, const Tensor& tensor) {
+          if (outputs.size() <= index) outputs.resize(index + 1);
+          outputs[index] = tensor.clone();
+        },
+        stop);
+    return outputs;
+  }
+};
+
+struct SessionOptions {
+  int threads = 0;       ///< 0: as built
+  bool profile = false;  ///< time every layer
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual const std::vector<TensorInfo>& inputs() const = 0;
+  virtual const std::vector<TensorInfo>& outputs() const = 0;
+  /// The backend's own part of an engine file; Backend::load() takes it back.
+  virtual std::string serialize() const = 0;
+  virtual std::vector<LayerInfo> layers() const = 0;
+  virtual int64_t weightBytes() const = 0;
+  /// The engine must outlive its sessions (hold it by shared_ptr).
+  virtual std::unique_ptr<Session> createSession(const SessionOptions& options) = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string name() const = 0;
+  virtual Probe probe() = 0;
+  virtual std::shared_ptr<Engine> build(const onnx::Model& model, const BuildOptions& options,
+                                        const ProgressFn& progress, const StopToken& stop) = 0;
+  /// `owner` keeps the bytes alive for as long as the engine looks into them.
+  virtual std::shared_ptr<Engine> load(const uint8_t* plan, size_t size, std::shared_ptr<const void> owner,
+                                       const BuildOptions& options) = 0;
+};
+
+}  // namespace presisi::backend

@@ -1,0 +1,174 @@
+#include "backend/cpu/chain.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace presisi::cpu {
+
+namespace {
+
+// Floats worked on at once: input and operand blocks stay in the first-level cache.
+constexpr int64_t kBlock = 2048;
+// Below this many elements, waking the team costs more than it saves.
+constexpr int64_t kWorthThreads = 16384;
+
+const uint8_t* at(const void* base, DType dtype, int64_t elements) {
+  return static_cast<const uint8_t*>(base) + elements * static_cast<int64_t>(byteSize(dtype));
+}
+
+/// The part of a tensor that starts at `row` of `sample`, loaded as dense floats.
+void load(const ChainTensor& t, const void* base, const Chain& chain, int64_t sample, int64_t row, int64_t rows,
+          float* out) {
+  const Kernels& k = kernels();
+  if (t.order == ChainTensor::Order::Planes) {
+    const auto* in = static_cast<const float*>(base) + sample * chain.rows * chain.columns + row;
+    k.interleave(in, chain.rows, chain.columns, rows, out);
+    return;
+  }
+  const uint8_t* in = at(base, t.dtype, (sample * chain.rows + row) * t.stride);
+  switch (t.dtype) {
+    case DType::Uint8: k.loadUint8(in, t.stride, t.scale, rows, chain.columns, out); break;
+    case DType::Int8:
+      k.loadInt8(reinterpret_cast<const int8_t*>(in), t.stride, t.scale, rows, chain.columns, out);
+      break;
+    default: k.loadFloat(reinterpret_cast<const float*>(in), t.stride, rows, chain.columns, out); break;
+  }
+}
+
+void store(const ChainTensor& t, const float* in, const Chain& chain, int64_t sample, int64_t row, int64_t rows,
+           void* base) {
+  const Kernels& k = kernels();
+  if (t.order == ChainTensor::Order::Planes) {
+    auto* out = static_cast<float*>(base) + sample * chain.rows * chain.columns + row;
+    k.deinterleave(in, chain.columns, chain.columns, rows, out, chain.rows);
+    return;
+  }
+  auto* out = const_cast<uint8_t*>(at(base, t.dtype, (sample * chain.rows + row) * t.stride));
+  switch (t.dtype) {
+    case DType::Uint8: k.storeUint8(in, t.scale, t.low, t.high, rows, chain.columns, out, t.stride); break;
+    case DType::Int8:
+      k.storeInt8(in, t.scale, t.low, t.high, rows, chain.columns, reinterpret_cast<int8_t*>(out), t.stride);
+      break;
+    default: k.storeFloat(in, rows, chain.columns, reinterpret_cast<float*>(out), t.stride); break;
+  }
+}
+
+struct Buffers {
+  std::vector<float> main, operand;
+};
+
+void runBlock(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output,
+              int64_t sample, int64_t row, int64_t rows, Buffers& buffers) {
+  const Kernels& k = kernels();
+  const int64_t count = rows * chain.columns;
+  float* x = buffers.main.data();
+  load(chain.input, input, chain, sample, row, rows, x);
+  for (const ChainStage& stage : chain.stages) {
+    switch (stage.kind) {
+      case ChainStage::Kind::Unary: k.unary(stage.unary, stage.alpha, stage.beta, x, count); break;
+      case ChainStage::Kind::Affine: k.affine(stage.rowA.data(), stage.rowB.data(), x, rows, chain.columns); break;
+      case ChainStage::Kind::Row: k.binaryRow(stage.binary, stage.rowA.data(), x, rows, chain.columns); break;
+      case ChainStage::Kind::Scalar: k.binaryScalar(stage.binary, stage.alpha, x, count); break;
+      case ChainStage::Kind::Tensor: {
+        const auto index = static_cast<size_t>(stage.operand);
+        load(chain.operands[index], operands[index], chain, sample, row, rows, buffers.operand.data());
+        k.binary(stage.binary, buffers.operand.data(), x, count);
+        break;
+      }
+      case ChainStage::Kind::PerSample: {
+        const auto index = static_cast<size_t>(stage.operand);
+        Chain one = Chain{};
+        one.samples = chain.samples;
+        one.columns = chain.columns;
+        load(chain.operands[index], operands[index], one, sample, 0, 1, buffers.operand.data());
+        k.binaryRow(stage.binary, buffers.operand.data(), x, rows, chain.columns);
+        break;
+      }
+    }
+  }
+  store(chain.output, x, chain, sample, row, rows, output);
+}
+
+/// Cuts `total` into `parts` and gives part `index` as [begin, end).
+std::pair<int64_t, int64_t> share(int64_t total, int64_t parts, int64_t index) {
+  return {total * index / parts, total * (index + 1) / parts};
+}
+
+}  // namespace
+
+bool ChainStage::nonNegative() const {
+  if (kind != Kind::Unary) return false;
+  switch (unary) {
+    case Unary::Relu:
+    case Unary::Sigmoid:
+    case Unary::HardSigmoid:
+    case Unary::Exp:
+    case Unary::Sqrt:
+    case Unary::Abs: return true;
+    case Unary::Clip: return alpha >= 0;
+    default: return false;
+  }
+}
+
+void runChain(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output) {
+  const int64_t total = chain.samples * chain.rows;
+  if (total == 0 || chain.columns == 0) return;
+  int64_t blockRows = std::max<int64_t>(1, kBlock / chain.columns);
+  // Planes are written a whole cache line at a time.
+  if (chain.output.order == ChainTensor::Order::Planes) blockRows = std::max<int64_t>(blockRows, 16);
+  blockRows = std::min(blockRows, chain.rows);
+  const int threads = total * chain.columns < kWorthThreads ? 1 : omp_get_max_threads();
+#pragma omp parallel num_threads(threads) if (threads > 1)
+  {
+    thread_local Buffers buffers;
+    const auto needed = static_cast<size_t>(blockRows * chain.columns);
+    if (buffers.main.size() < needed) {
+      buffers.main.resize(needed);
+      buffers.operand.resize(needed);
+    }
+    const auto [begin, end] = share(total, omp_get_num_threads(), omp_get_thread_num());
+    for (int64_t at = begin; at < end;) {
+      const int64_t sample = at / chain.rows;
+      const int64_t row = at % chain.rows;
+      const int64_t rows = std::min({blockRows, chain.rows - row, end - at});
+      runBlock(chain, input, operands, output, sample, row, rows, buffers);
+      at += rows;
+    }
+  }
+}
+
+void runGlobalAverage(const Chain& shape, const void* input, float* output) {
+  const Kernels& k = kernels();
+  const ChainTensor& t = shape.input;
+  const int threads = shape.samples * shape.rows * shape.columns < kWorthThreads ? 1 : omp_get_max_threads();
+  // Channels are shared out in groups of 64: whole cache lines of 8-bit data, so no thread writes into another's line.
+  constexpr int64_t kGroup = 64;
+  const int64_t groups = (shape.columns + kGroup - 1) / kGroup;
+  const int64_t total = shape.samples * groups;
+  const float factor = (t.dtype == DType::Float32 ? 1.0f : t.scale) / static_cast<float>(shape.rows);
+#pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
+  for (int64_t job = 0; job < total; ++job) {
+    const int64_t sample = job / groups;
+    const int64_t first = job % groups * kGroup;
+    const int64_t count = std::min(kGroup, shape.columns - first);
+    const uint8_t* in = at(input, t.dtype, sample * shape.rows * t.stride + first);
+    float* out = output + sample * shape.columns + first;
+    if (t.dtype == DType::Float32) {
+      float sums[kGroup] = {};
+      k.sumRowsFloat(reinterpret_cast<const float*>(in), t.stride, shape.rows, count, sums);
+      for (int64_t c = 0; c < count; ++c) out[c] = sums[c] * factor;
+    } else {
+      int32_t sums[kGroup] = {};
+      if (t.dtype == DType::Uint8) {
+        k.sumRowsUint8(in, t.stride, shape.rows, count, sums);
+      } else {
+        k.sumRowsInt8(reinterpret_cast<const int8_t*>(in), t.stride, shape.rows, count, sums);
+      }
+      for (int64_t c = 0; c < count; ++c) out[c] = static_cast<float>(sums[c]) * factor;
+    }
+  }
+}
+
+}  // namespace presisi::cpu

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "backend/cpu/kernels/kernels.hpp"
+#include "core/dtype.hpp"
+
+namespace presisi::cpu {
+
+/// Memory that a chain reads or writes, seen as `samples` x `rows` x `columns`: for images, pixels x channels.
+struct ChainTensor {
+  enum class Order {
+    Pixels,  ///< columns contiguous, `stride` elements from row to row (NHWC, matrices)
+    Planes,  ///< rows contiguous, one plane after the other (NCHW); float only
+  };
+  DType dtype = DType::Float32;
+  Order order = Order::Pixels;
+  int64_t stride = 0;
+  float scale = 1;          ///< integers: real = integer * scale
+  float low = 0, high = 0;  ///< integers written: clamped to this range
+};
+
+struct ChainStage {
+  enum class Kind {
+    Unary,
+    Affine,     ///< per column: x * rowA[c] + rowB[c]
+    Row,        ///< binary with rowA[c]
+    Scalar,     ///< binary with alpha
+    Tensor,     ///< binary with a tensor of the same shape
+    PerSample,  ///< binary with a row of each sample, e.g. the gates of squeeze-and-excitation
+  };
+  Kind kind = Kind::Unary;
+  Unary unary = Unary::Relu;
+  Binary binary = Binary::Add;
+  float alpha = 0, beta = 0;
+  std::vector<float> rowA, rowB;
+  int operand = -1;          ///< Tensor, PerSample: index into the operands
+  bool nonNegative() const;  ///< whatever comes in, no result is below zero
+};
+
+struct Chain {
+  int64_t samples = 1, rows = 1, columns = 1;
+  ChainTensor input, output;
+  std::vector<ChainStage> stages;
+  std::vector<ChainTensor> operands;
+};
+
+/// One pass over the data: load, every stage in registers and L1, store. Uses the calling thread's OpenMP team.
+void runChain(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output);
+
+/// Mean over the rows of each sample, times nothing but the scale; `output` is float [samples, columns].
+void runGlobalAverage(const Chain& shape, const void* input, float* output);
+
+}  // namespace presisi::cpu

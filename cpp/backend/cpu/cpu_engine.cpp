@@ -1,0 +1,107 @@
+#include "backend/cpu/cpu_engine.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+
+#include "backend/cpu/cpu_session.hpp"
+#include "backend/cpu/lowering.hpp"
+#include "backend/feeds.hpp"
+#include "core/error.hpp"
+#include "graph/passes.hpp"
+#include "onnx/writer.hpp"
+
+namespace presisi::cpu {
+
+namespace {
+
+// Programs share their weights; what each holds of its own is small. The bound is for callers that never repeat a
+// shape.
+constexpr size_t kKeptPrograms = 64;
+
+}  // namespace
+
+CpuEngine::CpuEngine(onnx::Model model, const backend::BuildOptions& options)
+    : original_(std::move(model)), simplified_(original_), options_(options) {
+  if (options_.threads <= 0) options_.threads = physicalCores();
+  inputs_ = backend::describeInputs(original_);
+  outputs_ = backend::describeOutputs(original_);
+  omp_set_num_threads(options_.threads);
+  try {
+    simplified_ = graph::simplify(original_);
+    // Batch 1 is lowered now: what can't be built fails here, and the packed weights are ready.
+    ProgramKey key;
+    key.threads = options_.threads;
+    const std::map<std::string, Dims> atOne = graph::inputShapes(simplified_, 1);
+    for (const backend::TensorInfo& input : inputs_) key.shapes.push_back(atOne.at(input.name));
+    program(key, {});
+  } catch (const Error& error) {
+    // Shapes that depend on what is fed are known only then.
+    for (const backend::TensorInfo& input : inputs_) {
+      if (input.dims.size() <= 1) byValue_.insert(input.name);
+    }
+    if (error.code() != ErrorCode::UnsupportedModel || byValue_.empty()) throw;
+    programs_.clear();
+  }
+}
+
+ProgramKey CpuEngine::keyOf(const backend::Feeds& feeds, int threads) const {
+  ProgramKey key;
+  key.shapes = backend::validateFeeds(inputs_, feeds, options_.maxBatch);
+  key.threads = threads;
+  for (const std::string& name : byValue_) {
+    const Tensor& value = feeds.at(name);
+    key.values.append(value.data<char>(), value.bytes());
+  }
+  return key;
+}
+
+std::string CpuEngine::serialize() const { return onnx::writeModel(original_, true); }
+
+std::shared_ptr<const Program> CpuEngine::program(const ProgramKey& key, const backend::Feeds& feeds) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto known = programs_.find(key);
+  if (known != programs_.end()) return known->second;
+  std::map<std::string, Dims> shapes;
+  for (size_t i = 0; i < key.shapes.size(); ++i) {
+    if (byValue_.count(inputs_[i].name) == 0) shapes[inputs_[i].name] = key.shapes[i];
+  }
+  std::shared_ptr<const Program> made;
+  if (byValue_.empty()) {
+    made = std::make_shared<const Program>(Lowering(simplified_, shapes, weights_).run());
+  } else {
+    onnx::Model fixed = simplified_;
+    std::vector<onnx::ValueInfo>& inputs = fixed.graph.inputs;
+    inputs.erase(
+        std::remove_if(inputs.begin(), inputs.end(), [&](const auto& i) { return byValue_.count(i.name) > 0; }),
+        inputs.end());
+    for (const std::string& name : byValue_) fixed.graph.initializers[name] = feeds.at(name).clone();
+    made = std::make_shared<const Program>(Lowering(graph::simplify(fixed), shapes, weights_).run());
+  }
+  if (programs_.size() >= kKeptPrograms) programs_.erase(std::prev(programs_.end()));
+  return programs_.emplace(key, std::move(made)).first->second;
+}
+
+std::vector<backend::LayerInfo> CpuEngine::layers() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  // The program made at construction: the smallest shapes with the engine's own thread count.
+  std::vector<backend::LayerInfo> layers;
+  for (const auto& [key, program] : programs_) {
+    if (key.threads != options_.threads) continue;
+    for (const Step& step : program->steps) layers.push_back(step.info);
+    break;
+  }
+  return layers;
+}
+
+int64_t CpuEngine::weightBytes() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return weights_.bytes();
+}
+
+std::unique_ptr<backend::Session> CpuEngine::createSession(const backend::SessionOptions& options) {
+  const int threads = options.threads > 0 ? options.threads : options_.threads;
+  return std::make_unique<CpuSession>(shared_from_this(), threads, options.profile);
+}
+
+}  // namespace presisi::cpu

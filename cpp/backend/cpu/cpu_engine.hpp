@@ -1,0 +1,51 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "backend/backend.hpp"
+#include "backend/cpu/program.hpp"
+#include "onnx/model.hpp"
+
+namespace presisi::cpu {
+
+/// A network on oneDNN. Programs are lowered per batch size and thread count, when first asked for, and share packed
+/// weights.
+class CpuEngine : public backend::Engine, public std::enable_shared_from_this<CpuEngine> {
+ public:
+  /// `plan` is what serialize() gives back; empty: written from `model` when asked.
+  CpuEngine(onnx::Model model, const backend::BuildOptions& options);
+
+  const std::vector<backend::TensorInfo>& inputs() const override { return inputs_; }
+  const std::vector<backend::TensorInfo>& outputs() const override { return outputs_; }
+  std::string serialize() const override;
+  std::vector<backend::LayerInfo> layers() const override;
+  int64_t weightBytes() const override;
+  std::unique_ptr<backend::Session> createSession(const backend::SessionOptions& options) override;
+
+  /// Checks the feeds and says which program they need.
+  ProgramKey keyOf(const backend::Feeds& feeds, int threads) const;
+  /// Lowered on first use. Must be called on the thread that will run it, with its OpenMP team set.
+  std::shared_ptr<const Program> program(const ProgramKey& key, const backend::Feeds& feeds);
+
+ private:
+  onnx::Model original_;  ///< as given: what is serialized
+  onnx::Model simplified_;
+  backend::BuildOptions options_;
+  std::vector<backend::TensorInfo> inputs_, outputs_;
+  mutable std::mutex mutex_;
+  WeightStore weights_;
+  /// Inputs whose values shapes depend on (a Reshape's target that is fed): a program is lowered for each of their
+  /// values.
+  std::set<std::string> byValue_;
+  std::map<ProgramKey, std::shared_ptr<const Program>> programs_;
+};
+
+/// Physical cores of the affinity mask: two hardware threads of one core count once.
+int physicalCores();
+
+}  // namespace presisi::cpu

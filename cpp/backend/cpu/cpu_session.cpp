@@ -1,0 +1,99 @@
+#include "backend/cpu/cpu_session.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/error.hpp"
+
+namespace presisi::cpu {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// A session that sees many batch sizes keeps this many arenas.
+constexpr size_t kKeptPrograms = 8;
+
+}  // namespace
+
+/// A program with memory of its own.
+struct CpuSession::Bound : Binding {
+  ProgramKey key;
+  std::shared_ptr<const Program> program;
+  Tensor arena, scratchMemory;
+  std::vector<const void*> feeds;
+  std::vector<Runner> runners;
+
+  Bound(ProgramKey k, std::shared_ptr<const Program> p) : key(std::move(k)), program(std::move(p)) {
+    arena = Tensor(DType::Uint8, {program->arenaBytes});
+    scratchMemory = Tensor(DType::Uint8, {program->scratchBytes});
+    feeds.resize(program->feeds.size());
+    for (const Step& step : program->steps) runners.push_back(step.readsFeed ? Runner() : step.bind(*this));
+  }
+  void* pointer(int index) const override {
+    const Value& value = program->values[static_cast<size_t>(index)];
+    if (value.feed >= 0) return const_cast<void*>(feeds[static_cast<size_t>(value.feed)]);
+    if (!value.constant.empty()) return const_cast<void*>(value.constant.data<void>());
+    return const_cast<uint8_t*>(arena.data<uint8_t>()) + program->offsets[static_cast<size_t>(index)];
+  }
+  void* scratch() const override { return const_cast<uint8_t*>(scratchMemory.data<uint8_t>()); }
+};
+
+CpuSession::CpuSession(std::shared_ptr<CpuEngine> engine, int threads, bool profile)
+    : engine_(std::move(engine)), threads_(threads), profile_(profile) {}
+
+CpuSession::~CpuSession() = default;
+
+int64_t CpuSession::arenaBytes() const {
+  int64_t bytes = 0;
+  for (const auto& b : bound_) bytes += b->program->arenaBytes + b->program->scratchBytes;
+  return bytes;
+}
+
+CpuSession::Bound& CpuSession::bound(const backend::Feeds& feeds) {
+  ProgramKey key = engine_->keyOf(feeds, threads_);
+  const auto known = std::find_if(bound_.begin(), bound_.end(), [&](const auto& b) { return b->key == key; });
+  if (known != bound_.end()) {
+    std::rotate(bound_.begin(), known, known + 1);
+  } else {
+    const std::shared_ptr<const Program> program = engine_->program(key, feeds);
+    bound_.insert(bound_.begin(), std::make_unique<Bound>(std::move(key), program));
+    if (bound_.size() > kKeptPrograms) bound_.pop_back();
+  }
+  return *bound_.front();
+}
+
+void CpuSession::run(const backend::Feeds& feeds, const backend::OutputSink& sink, const StopToken& stop) {
+  stop.check();
+  const auto begin = Clock::now();
+  omp_set_num_threads(threads_);
+  Bound& b = bound(feeds);
+  for (size_t i = 0; i < b.feeds.size(); ++i) b.feeds[i] = feeds.at(b.program->feeds[i]).data<void>();
+
+  timing_.layers.clear();
+  const Program& program = *b.program;
+  for (size_t i = 0; i < program.steps.size(); ++i) {
+    const Step& step = program.steps[i];
+    stop.check();
+    const auto stepBegin = profile_ ? Clock::now() : Clock::time_point();
+    try {
+      step.readsFeed ? step.bind(b)() : b.runners[i]();
+    } catch (const dnnl::error& error) {
+      throw Error(ErrorCode::Internal,
+                  "oneDNN failed in " + step.info.op + " \"" + step.info.name + "\": " + error.what());
+    }
+    if (profile_) timing_.layers.push_back(secondsSince(stepBegin));
+    if (step.output >= 0 && sink) {
+      const int index = step.reads[0];
+      const Value& value = program.values[static_cast<size_t>(index)];
+      sink(static_cast<size_t>(step.output), Tensor::view(value.dtype, value.dims, b.pointer(index)));
+    }
+  }
+  timing_.total = secondsSince(begin);
+}
+
+}  // namespace presisi::cpu

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/cpu/cpu_engine.hpp"
+
+namespace presisi::cpu {
+
+class CpuSession : public backend::Session {
+ public:
+  CpuSession(std::shared_ptr<CpuEngine> engine, int threads, bool profile);
+  ~CpuSession() override;
+  void run(const backend::Feeds& feeds, const backend::OutputSink& sink, const StopToken& stop) override;
+  backend::Timing lastTiming() const override { return timing_; }
+  int64_t arenaBytes() const override;
+
+ private:
+  struct Bound;
+  Bound& bound(const backend::Feeds& feeds);
+
+  std::shared_ptr<CpuEngine> engine_;
+  int threads_;
+  bool profile_;
+  backend::Timing timing_;
+  std::vector<std::unique_ptr<Bound>> bound_;  ///< most recently used first
+};
+
+}  // namespace presisi::cpu

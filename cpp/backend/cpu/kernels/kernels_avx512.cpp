@@ -1,0 +1,2 @@
+#define PRESISI_ISA avx512
+#include "backend/cpu/kernels/kernels.inc"

@@ -1,0 +1,2 @@
+#define PRESISI_ISA base
+#include "backend/cpu/kernels/kernels.inc"

@@ -1,0 +1,76 @@
+#include "backend/feeds.hpp"
+
+#include "core/error.hpp"
+#include "graph/passes.hpp"
+
+namespace presisi::backend {
+
+std::vector<TensorInfo> describeInputs(const onnx::Model& model) {
+  std::vector<TensorInfo> infos;
+  for (const onnx::ValueInfo& input : model.graph.inputs) infos.push_back({input.name, input.dtype, input.dims});
+  return infos;
+}
+
+std::vector<TensorInfo> describeOutputs(const onnx::Model& model) {
+  std::vector<TensorInfo> infos;
+  for (const onnx::ValueInfo& output : model.graph.outputs) infos.push_back({output.name, output.dtype, output.dims});
+  // Two batch sizes tell which dimensions follow the batch; a model without a dynamic one gives the same twice.
+  bool dynamic = false;
+  for (const onnx::ValueInfo& input : model.graph.inputs)
+    dynamic = dynamic || (!input.dims.empty() && input.dims[0] < 0);
+  graph::Specialization one, two;
+  try {
+    one = graph::specialize(model, graph::inputShapes(model, 1));
+    two = dynamic ? graph::specialize(model, graph::inputShapes(model, 2)) : one;
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::UnsupportedModel) return infos;  // shapes depend on what is fed: as declared
+    throw;
+  }
+  for (TensorInfo& info : infos) {
+    const ops::TensorType& a = one.types.at(info.name);
+    const ops::TensorType& b = two.types.at(info.name);
+    info.dtype = a.dtype;
+    info.dims = a.dims;
+    for (size_t i = 0; i < info.dims.size() && i < b.dims.size(); ++i) {
+      if (a.dims[i] != b.dims[i]) info.dims[i] = -1;
+    }
+  }
+  return infos;
+}
+
+std::vector<Dims> validateFeeds(const std::vector<TensorInfo>& inputs, const Feeds& feeds, int64_t maxBatch) {
+  const auto refuse = [](const std::string& message, const std::string& hint = {}) {
+    throw Error(ErrorCode::ShapeMismatch, message, hint);
+  };
+  std::vector<Dims> shapes;
+  for (const TensorInfo& input : inputs) {
+    const auto found = feeds.find(input.name);
+    if (found == feeds.end()) refuse("Expected a tensor for input \"" + input.name + "\" but received none");
+    const Tensor& tensor = found->second;
+    if (tensor.dtype() != input.dtype) {
+      refuse("Expected " + std::string(name(input.dtype)) + " for input \"" + input.name + "\" but received " +
+             name(tensor.dtype()));
+    }
+    bool fits = tensor.rank() == input.dims.size();
+    for (size_t i = 0; fits && i < tensor.rank(); ++i)
+      fits = input.dims[i] < 0 ? tensor.dim(i) > 0 : tensor.dim(i) == input.dims[i];
+    if (!fits) {
+      refuse("Expected shape " + toString(input.dims) + " for input \"" + input.name + "\" but received " +
+             toString(tensor.dims()));
+    }
+    if (!input.dims.empty() && input.dims[0] < 0 && tensor.dim(0) > maxBatch) {
+      refuse("Expected at most " + std::to_string(maxBatch) + " samples for input \"" + input.name +
+                 "\" but received " + std::to_string(tensor.dim(0)),
+             "build or load the engine with a larger maxBatch, or run smaller batches");
+    }
+    shapes.push_back(tensor.dims());
+  }
+  for (const auto& [given, tensor] : feeds) {
+    bool known = false;
+    for (const TensorInfo& input : inputs) known = known || input.name == given;
+    if (!known) refuse("Unknown input \"" + given + "\"");
+  }
+  return shapes;
+}
+
+}  // namespace presisi::backend

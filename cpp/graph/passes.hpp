@@ -1,0 +1,62 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "onnx/model.hpp"
+#include "ops/operator.hpp"
+
+/// Passes: pure functions from model to model. Tensors share storage between the two, so a pass copies no weights it
+/// leaves alone.
+namespace presisi::graph {
+
+/// Evaluates every node whose inputs are all known and makes its outputs initializers; `Shape` of a tensor whose static
+/// dimensions are known counts, and so do Constant nodes. A node whose result would exceed `maxBytes` more than its
+/// inputs stays.
+onnx::Model foldConstants(const onnx::Model& model, size_t maxBytes = 64u << 20);
+
+/// Removes nodes and initializers that no output needs, and Identity/Dropout(inference)/no-op Cast nodes.
+onnx::Model removeDeadCode(const onnx::Model& model);
+
+/// BatchNormalization (and per-channel constant Mul/Add) after Conv/ConvTranspose/Gemm into weights and bias.
+onnx::Model foldBatchNorm(const onnx::Model& model);
+
+/// Recognises what exporters spell in several nodes and writes one: presisi::Swish, presisi::HardSwish, presisi::Gelu
+/// (Div-Erf-Add-Mul), GlobalAveragePool (ReduceMean over all spatial axes, keepdims), Clip(0,6) with constant bounds
+/// kept, MatMul+Add with constant weights -> Gemm when 2-D, LayerNormalization left alone.
+onnx::Model recognise(const onnx::Model& model);
+
+/// FP16/BF16 tensors and arithmetic become FP32 (the widest type every CPU computes); graph inputs and outputs keep
+/// their type behind a Cast.
+onnx::Model widenToFloat32(const onnx::Model& model);
+
+/// FP32 initializers of at least `minElements` elements stored as FP16 behind a Cast. Reports what did not fit.
+struct HalfReport {
+  std::vector<std::string> outOfRange;  ///< initializers with |w| > 65504, left in FP32
+  std::vector<std::string>
+      subnormal;  ///< initializers that lose more than 1 % of their elements to FP16 subnormals or zero
+};
+onnx::Model storeAsHalf(const onnx::Model& model, HalfReport& report, int64_t minElements = 16);
+
+/// All of the above that every backend wants, to a fixed point: widen, fold, dead code, batch norm, recognise.
+/// Refuses unsupported operators first. Validates shapes with dynamic dimensions set to 1.
+onnx::Model simplify(const onnx::Model& model);
+
+/// Makes the named tensors graph outputs (after those there are); the ones already outputs are skipped.
+/// Throws InvalidArgument for a name that no node makes.
+onnx::Model exposeTensors(const onnx::Model& model, const std::vector<std::string>& tensors);
+
+/// Types and shapes of every tensor for concrete input shapes, with shape arithmetic evaluated on the way.
+struct Specialization {
+  std::map<std::string, ops::TensorType> types;
+  std::map<std::string, Tensor> constants;  ///< initializers, and what became known because the shapes are
+};
+/// Throws ShapeMismatch when an input's shape contradicts the model, InvalidModel when the graph contradicts itself.
+Specialization specialize(const onnx::Model& model, const std::map<std::string, Dims>& inputShapes);
+
+/// Shapes of the graph's inputs with the first dimension of each set to `batch` where dynamic, and other dynamic
+/// dimensions to 1 unless the model can't have them (then ShapeMismatch names input and axis).
+std::map<std::string, Dims> inputShapes(const onnx::Model& model, int64_t batch);
+
+}  // namespace presisi::graph

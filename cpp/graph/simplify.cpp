@@ -1,0 +1,48 @@
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "graph/passes.hpp"
+#include "ops/operator.hpp"
+
+namespace presisi::graph {
+
+namespace {
+
+/// Every pass but the last in a round removes nodes or makes them of kinds that no other pass takes apart, so a fixed
+/// point is reached within a few rounds. The bound is for a defect of ours, not for models.
+constexpr int kMostRounds = 100;
+
+/// The biggest constant worth making: an attention mask of 2,048 tokens. More would make engine files of tiny models
+/// big, and hostile models slow.
+constexpr size_t kMostConstantBytes = size_t{16} << 20;
+
+/// What a round may change, without the tensors' values.
+bool isSameGraph(const onnx::Graph& a, const onnx::Graph& b) {
+  if (a.nodes.size() != b.nodes.size() || a.initializers.size() != b.initializers.size()) return false;
+  for (size_t i = 0; i < a.nodes.size(); ++i) {
+    const onnx::Node& x = a.nodes[i];
+    const onnx::Node& y = b.nodes[i];
+    if (x.opType != y.opType || x.domain != y.domain || x.inputs != y.inputs || x.outputs != y.outputs) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+onnx::Model simplify(const onnx::Model& model) {
+  ops::requireSupported(model);
+  onnx::Model out = widenToFloat32(model);
+  for (int round = 0; round < kMostRounds; ++round) {
+    onnx::Model next = removeDeadCode(foldConstants(out, kMostConstantBytes));
+    // Patterns first: a constant of theirs that stands behind a convolution would be folded into its bias.
+    next = removeDeadCode(foldBatchNorm(recognise(next)));
+    const bool isDone = isSameGraph(out.graph, next.graph);
+    out = std::move(next);
+    if (isDone) break;
+  }
+  specialize(out, inputShapes(out, 1));
+  return out;
+}
+
+}  // namespace presisi::graph

@@ -1,0 +1,222 @@
+import { createHash } from 'node:crypto';
+import {
+  type Calibration,
+  type CalibrationMethod,
+  type FeedCalibration,
+  type ImageCalibration,
+  readCache,
+} from './calibration.js';
+import { PresisiError } from './errors.js';
+import { hashBytes, updateHash } from './hash.js';
+import { type DecodedImage, decodeImages, inBatches, packPixels, resolveImages, spread } from './images.js';
+import { type CalibratorHandle, type ModelHandle, type NativeModel, native } from './native.js';
+import { canonical, imageInput, nativeImages, type Preprocessing } from './preprocess.js';
+import type { Scope } from './signal.js';
+import { checkFeeds } from './tensor.js';
+
+/** How many pictures are used unless `samples` says otherwise, when there are more. */
+const DEFAULT_SAMPLES = 512;
+
+/** Feeds bring their own batch, whatever it is. */
+const MAX_FEED_BATCH = 65536;
+
+/** What quantization needs of a calibration. */
+export interface Calibrated {
+  /** The table as JSON. */
+  readonly table: string;
+  readonly phases: { name: string; seconds: number }[];
+  readonly warnings: string[];
+}
+
+/** What a calibration runs on. */
+export interface CalibrationJob {
+  readonly model: NativeModel;
+  readonly modelSha256: string;
+  readonly backend: string;
+  readonly threads: number;
+  readonly unsignedActivations: boolean;
+  readonly keepFloat: readonly string[];
+  /** Absent where the network takes no pictures. */
+  readonly preprocessing?: Preprocessing;
+}
+
+/** Finds every activation's threshold, or reads what an earlier calibration found. */
+export async function calibrate(calibration: Calibration, job: CalibrationJob, scope: Scope): Promise<Calibrated> {
+  if ('cache' in calibration) {
+    const table = await readCache(calibration.cache, { model: job.modelSha256 }, scope.control);
+    return { table, phases: [], warnings: [] };
+  }
+  const run = new CalibrationRun(job, scope);
+  const collecting = performance.now();
+  const calibrated = await run.collect(calibration);
+  scope.check();
+  const solving = performance.now();
+  const table = await calibrated.solve(calibration.method ?? 'entropy', calibration.percentile ?? 99.99);
+  const solved = performance.now();
+  if (calibration.saveCache !== undefined) await native().writeText(calibration.saveCache, table, scope.control);
+  return {
+    table,
+    phases: [
+      { name: 'calibrate', seconds: (solving - collecting) / 1000 },
+      { name: 'solve', seconds: (solved - solving) / 1000 },
+    ],
+    warnings: run.warnings,
+  };
+}
+
+interface Collected {
+  solve(method: CalibrationMethod, percentile: number): Promise<string>;
+}
+
+/** One collection: its calibrator lives from `collect` to the end of `solve`. */
+class CalibrationRun {
+  readonly warnings: string[] = [];
+  readonly #job: CalibrationJob;
+  readonly #scope: Scope;
+  readonly #data = createHash('sha256');
+
+  constructor(job: CalibrationJob, scope: Scope) {
+    this.#job = job;
+    this.#scope = scope;
+  }
+
+  async collect(calibration: ImageCalibration | FeedCalibration): Promise<Collected> {
+    const { model } = this.#job;
+    // Exporters that fix the batch leave no choice; all other networks take what the caller wants.
+    const fixed = model.inputs[0]?.dims[0] ?? -1;
+    const batchSize = fixed > 0 ? fixed : 'images' in calibration ? (calibration.batchSize ?? 8) : MAX_FEED_BATCH;
+    const calibrator = await this.#create(model.handle, batchSize);
+    try {
+      if ('images' in calibration) await this.#collectImages(calibrator, calibration, batchSize, fixed > 0);
+      else await this.#collectFeeds(calibrator, calibration);
+    } catch (error) {
+      await native().closeHandle(calibrator);
+      throw error;
+    }
+    return { solve: (method, percentile) => this.#solve(calibrator, calibration, method, percentile) };
+  }
+
+  async #create(model: ModelHandle, maxBatch: number): Promise<CalibratorHandle> {
+    const { backend, threads, unsignedActivations, keepFloat } = this.#job;
+    const { handle } = await native().createCalibrator(
+      model,
+      { backend, threads, maxBatch, unsignedActivations, keepFloat },
+      this.#scope.control,
+    );
+    return handle;
+  }
+
+  async #collectImages(
+    calibrator: CalibratorHandle,
+    calibration: ImageCalibration,
+    batchSize: number,
+    wholeBatches: boolean,
+  ): Promise<void> {
+    const preprocessing = this.#job.preprocessing as Preprocessing;
+    const input = imageInput(this.#job.model.inputs);
+    const found = await resolveImages(calibration.images, 'calibration.images');
+    if (found.length === 0) {
+      throw new PresisiError('ERR_PRESISI_INVALID_CALIBRATION', 'there are no pictures to calibrate with', {
+        hint: 'give a folder with JPEG, PNG, WebP, AVIF, GIF or TIFF files that are like what the network will see',
+      });
+    }
+    const chosen = spread(found, calibration.samples ?? DEFAULT_SAMPLES);
+    const good = this.#keepGood(
+      decodeImages(chosen, preprocessing, this.#scope.signal),
+      calibration.onBadImage ?? 'error',
+      chosen.length,
+    );
+    let used = 0;
+    let busy: Promise<unknown> = Promise.resolve();
+    // The next pictures are decoded while the network runs on these.
+    for await (const pictures of inBatches(good, batchSize)) {
+      await busy;
+      if (wholeBatches && pictures.length < batchSize) {
+        this.warnings.push(`${pictures.length} pictures did not fill the network's batch of ${batchSize}`);
+        break;
+      }
+      const pixels = packPixels(pictures, preprocessing.crop, pictures.length);
+      const images = nativeImages(input.name, pixels, pictures.length, preprocessing);
+      busy = native()
+        .collectImages(calibrator, images, this.#scope.control)
+        .then((completed) => this.#scope.report({ phase: 'calibrate', completed, total: chosen.length }));
+      busy.catch(() => {}); // awaited in the next turn, or below
+      used += pictures.length;
+    }
+    await busy;
+    if (used === 0) {
+      throw new PresisiError('ERR_PRESISI_INVALID_CALIBRATION', 'no picture was left to calibrate with', {
+        hint: this.warnings[0] ?? 'give more pictures',
+      });
+    }
+  }
+
+  /** Pixels of the pictures that could be decoded; their bytes go into the data's fingerprint. */
+  async *#keepGood(
+    decoded: AsyncIterable<DecodedImage>,
+    policy: 'error' | 'skip',
+    total: number,
+  ): AsyncGenerator<Uint8Array> {
+    const bad: PresisiError[] = [];
+    for await (const { pixels, bytes, error, image } of decoded) {
+      if (error !== undefined) {
+        bad.push(error);
+        if (policy === 'skip') this.warnings.push(`left out ${image.name}: ${error.message}`);
+      } else if (pixels !== undefined && bytes !== undefined && (policy === 'skip' || bad.length === 0)) {
+        this.#data.update(`${await hashBytes(bytes)}\n`);
+        yield pixels;
+      }
+    }
+    if (policy === 'error' && bad.length > 0) throw badImages(bad, total);
+  }
+
+  async #collectFeeds(calibrator: CalibratorHandle, { batches }: FeedCalibration): Promise<void> {
+    let count = 0;
+    for await (const feeds of batches) {
+      this.#scope.check();
+      const checked = checkFeeds(feeds, this.#job.model.inputs, `calibration.batches[${count}]`);
+      for (const { name, type, dims, data } of checked) {
+        this.#data.update(`${name} ${type} ${dims.join('x')}\n`);
+        await updateHash(this.#data, data);
+      }
+      await native().collectFeeds(calibrator, checked, this.#scope.control);
+      count += 1;
+      this.#scope.report({ phase: 'calibrate', completed: count, total: 0 });
+    }
+    if (count === 0) {
+      throw new PresisiError('ERR_PRESISI_INVALID_CALIBRATION', 'calibration.batches gave no feeds');
+    }
+  }
+
+  async #solve(
+    calibrator: CalibratorHandle,
+    calibration: ImageCalibration | FeedCalibration,
+    method: CalibrationMethod,
+    percentile: number,
+  ): Promise<string> {
+    const { modelSha256, preprocessing } = this.#job;
+    const fingerprint = {
+      model: modelSha256,
+      data: this.#data.digest('hex'),
+      preprocessing: 'images' in calibration && preprocessing ? canonical(preprocessing) : 'none',
+    };
+    try {
+      return await native().solveCalibration(calibrator, { method, percentile, fingerprint }, this.#scope.control);
+    } finally {
+      await native().closeHandle(calibrator);
+    }
+  }
+}
+
+/** One error that names every picture that could not be decoded. */
+function badImages(bad: readonly PresisiError[], total: number): PresisiError {
+  const [first] = bad;
+  if (bad.length === 1 && first !== undefined) return first;
+  const shown = bad.slice(0, 10).map((error) => `  - ${error.message}`);
+  if (bad.length > shown.length) shown.push(`  - and ${bad.length - shown.length} more`);
+  return new PresisiError(
+    'ERR_PRESISI_INVALID_IMAGE',
+    `${bad.length} of ${total} pictures can't be used:\n${shown.join('\n')}`,
+    { hint: "repair or remove them, or set onBadImage to 'skip'", cause: first },
+  );
+}

@@ -1,0 +1,58 @@
+#!/usr/bin/env node
+import { createRequire } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import { backendsCommand } from './backends.js';
+import { type Context, createContext, EXIT, reportError, UsageError } from './context.js';
+import { doctorCommand } from './doctor.js';
+import { inferCommand } from './infer.js';
+import { inspectCommand } from './inspect.js';
+import { quantizeCommand } from './quantize.js';
+
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
+/** Known before the command line is parsed, so that wrong ones are reported in the form asked for, too. */
+const json = process.argv.includes('--json');
+
+function createProgram(context: () => Context): Command {
+  const program = new Command('presisi')
+    .description('Compress neural networks on this device: calibrate, quantize, run and measure.')
+    .version(version, '-v, --version')
+    .showHelpAfterError('(add --help for the options)');
+  for (const create of [quantizeCommand, inferCommand, inspectCommand, backendsCommand, doctorCommand]) {
+    program.addCommand(create(context).option('--json', 'print JSON, and nothing else, on stdout'));
+  }
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride();
+    if (json) command.configureOutput({ writeErr: () => {} });
+  }
+  return program;
+}
+
+async function main(): Promise<number> {
+  const interrupt = new AbortController();
+  // The first Ctrl-C stops the work in order; a second one ends the process as usual.
+  process.once('SIGINT', () => interrupt.abort());
+  const context = createContext(json, interrupt.signal);
+  try {
+    await createProgram(() => context).parseAsync();
+    return process.exitCode === undefined ? EXIT.ok : Number(process.exitCode);
+  } catch (error) {
+    if (interrupt.signal.aborted) {
+      process.stderr.write('canceled\n');
+      return EXIT.interrupted;
+    }
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT.ok;
+      return json ? reportError(new UsageError(error.message.replace(/^error: /, '')), json) : EXIT.usage;
+    }
+    return reportError(error, json);
+  }
+}
+
+// A reader that closes the pipe early (`presisi … | head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.ok);
+  throw error;
+});
+
+process.exitCode = await main();

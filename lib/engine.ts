@@ -1,0 +1,230 @@
+import { z } from 'zod';
+import type { CalibrationFingerprint } from './calibration.js';
+import { atCaller, invalidArgument, PresisiError } from './errors.js';
+import {
+  type Decision,
+  type EngineHandle,
+  type Layer,
+  type NativeEngine,
+  type NativeImages,
+  type NativeRun,
+  native,
+} from './native.js';
+import { batch, check, flag, integer, options, signal, text, threads } from './options.js';
+import { completePreprocessingSchema, type Preprocessing } from './preprocess.js';
+import { type Cancelable, type Scope, withSignal } from './signal.js';
+import { checkFeeds, type Feeds, type Tensor, type TensorInfo } from './tensor.js';
+
+export interface LoadEngineOptions extends Cancelable {
+  /** Threads of the computation; 0 means as many as physical cores. Default 0. */
+  readonly threads?: number;
+  /** The largest batch a run may have. Default: what the engine was built for. */
+  readonly maxBatch?: number;
+}
+
+export interface InspectOptions extends Cancelable {
+  /** Runs the engine at batch 1 and times every layer. Default false. */
+  readonly profile?: boolean;
+  /** How many runs the medians are of. Default 10. */
+  readonly runs?: number;
+}
+
+/** What an engine file says of itself. */
+export interface EngineMetadata {
+  /** Version of presisi that made it. */
+  readonly version: string;
+  readonly backend: string;
+  /** Version of the vendor's library that made it. */
+  readonly backendVersion?: string | undefined;
+  readonly precision: string;
+  readonly maxBatch: number;
+  readonly weightBytes?: number | undefined;
+  /** The device it was built on. */
+  readonly device?: string | undefined;
+  /** What executes INT8; absent where INT8 runs emulated. */
+  readonly int8Isa?: string | undefined;
+  readonly model?: { readonly name: string; readonly sha256: string; readonly bytes: number } | undefined;
+  /** Absent where the network takes no pictures. */
+  readonly preprocessing?: Preprocessing | undefined;
+  readonly labels?: readonly string[] | undefined;
+  readonly calibration?: CalibrationFingerprint | undefined;
+  readonly decisions?: readonly Decision[] | undefined;
+}
+
+export interface Inspection {
+  readonly backend: string;
+  readonly precision: string;
+  readonly metadata: EngineMetadata;
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  readonly layers: readonly Layer[];
+  readonly weightBytes: number;
+  /** Median wall time of a run at batch 1; only when profiled. */
+  readonly seconds?: number;
+  /** Bytes held for activations at batch 1; only when profiled. */
+  readonly arenaBytes?: number;
+}
+
+const metadataSchema = z.object({
+  version: z.string(),
+  backend: z.string(),
+  backendVersion: z.string().optional(),
+  precision: z.string(),
+  maxBatch: z.int().positive(),
+  weightBytes: z.number().optional(),
+  device: z.string().optional(),
+  int8Isa: z.string().optional(),
+  model: z.object({ name: z.string(), sha256: z.string(), bytes: z.number() }).optional(),
+  preprocessing: completePreprocessingSchema.optional(),
+  labels: z.array(z.string()).optional(),
+  calibration: z
+    .object({
+      model: z.string(),
+      data: z.string(),
+      preprocessing: z.string(),
+      method: z.string(),
+      samples: z.number(),
+      toolVersion: z.string(),
+    })
+    .optional(),
+  decisions: z
+    .array(z.object({ node: z.string(), op: z.string(), quantized: z.boolean(), reason: z.string() }))
+    .optional(),
+});
+
+const loadSchema = options({
+  threads: threads().optional(),
+  maxBatch: batch().optional(),
+  signal: signal().optional(),
+});
+const runSchema = options({ signal: signal().optional() });
+const inspectSchema = options({
+  profile: flag().optional(),
+  runs: integer(1, 10_000).optional(),
+  signal: signal().optional(),
+});
+
+/** What only this module may do: make engines, and look inside them. */
+let create: (opened: NativeEngine, metadata: EngineMetadata) => Engine;
+let handleOf: (engine: Engine) => EngineHandle;
+
+/** A network ready to run. Many runs may be asked for at once: they queue. */
+export class Engine implements AsyncDisposable {
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  readonly metadata: EngineMetadata;
+  readonly backend: string;
+  readonly precision: string;
+  /** The largest batch a run may have. */
+  readonly maxBatch: number;
+  readonly #handle: EngineHandle;
+  #disposal: Promise<void> | undefined;
+
+  static {
+    create = (opened, metadata) => new Engine(opened, metadata);
+    handleOf = (engine) => engine.#usable();
+  }
+
+  private constructor(opened: NativeEngine, metadata: EngineMetadata) {
+    this.inputs = Object.freeze(opened.inputs);
+    this.outputs = Object.freeze(opened.outputs);
+    this.metadata = metadata;
+    this.backend = opened.backend;
+    this.precision = metadata.precision;
+    this.maxBatch = opened.maxBatch;
+    this.#handle = opened.handle;
+  }
+
+  /** Whether {@link dispose} was called. */
+  get disposed(): boolean {
+    return this.#disposal !== undefined;
+  }
+
+  /**
+   * Runs the network once. Inputs are read where they lie: leave them alone until the promise settles.
+   * @returns each output by name, in memory that is the caller's own
+   * @throws PresisiError ERR_PRESISI_SHAPE_MISMATCH, ERR_PRESISI_INVALID_ARGUMENT, ERR_PRESISI_DISPOSED
+   */
+  run(feeds: Feeds, options: Cancelable = {}): Promise<Record<string, Tensor>> {
+    return atCaller(this.run, async () => {
+      const checked = check(runSchema, options, 'options');
+      const handle = this.#usable();
+      const given = checkFeeds(feeds, this.inputs);
+      const { outputs } = await withSignal(checked, ({ control }) => native().runFeeds(handle, given, control));
+      return Object.fromEntries(outputs.map(({ name, type, dims, data }) => [name, { type, dims, data }]));
+    });
+  }
+
+  /** What the engine executes, layer by layer; with `profile`, how long each takes. */
+  inspect(options: InspectOptions = {}): Promise<Inspection> {
+    return atCaller(this.inspect, async () => {
+      const { profile = false, runs = 10, ...checked } = check(inspectSchema, options, 'options');
+      const handle = this.#usable();
+      const found = await withSignal(checked, ({ control }) =>
+        native().inspectEngine(handle, { profile, runs }, control),
+      );
+      const { backend, precision, metadata, inputs, outputs } = this;
+      return { backend, precision, metadata, inputs, outputs, ...found };
+    });
+  }
+
+  /** Waits for runs under way, then frees the engine's memory. May be called again. */
+  dispose(): Promise<void> {
+    this.#disposal ??= native().closeHandle(this.#handle);
+    return this.#disposal;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  #usable(): EngineHandle {
+    if (this.#disposal) throw new PresisiError('ERR_PRESISI_DISPOSED', 'the engine was disposed');
+    return this.#handle;
+  }
+}
+
+/** Runs an engine on the bytes of pictures. */
+export async function runImages(engine: Engine, images: NativeImages, scope: Scope): Promise<NativeRun> {
+  return native().runImages(handleOf(engine), images, scope.control);
+}
+
+/** Refuses what isn't an engine. */
+export function requireEngine(value: unknown): Engine {
+  if (value instanceof Engine) return value;
+  throw invalidArgument('an engine from loadEngine()', 'engine', value);
+}
+
+function parseMetadata(path: string, json: string): EngineMetadata {
+  const parsed = metadataSchema.safeParse(JSON.parse(json));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new PresisiError('ERR_PRESISI_INVALID_ENGINE', `${path} has damaged metadata: ${issue?.path.join('.')}`, {
+    cause: parsed.error,
+  });
+}
+
+/**
+ * Opens an engine file.
+ *
+ * @example
+ * await using engine = await loadEngine('model.engine');
+ * const { logits } = await engine.run({ input: { data, dims: [1, 3, 224, 224] } });
+ * @throws PresisiError ERR_PRESISI_FILE_SYSTEM, ERR_PRESISI_INVALID_ENGINE, ERR_PRESISI_INCOMPATIBLE_ENGINE,
+ *   ERR_PRESISI_BACKEND_UNAVAILABLE
+ */
+export function loadEngine(path: string, options: LoadEngineOptions = {}): Promise<Engine> {
+  return atCaller(loadEngine, async () => {
+    const name = check(text('the path of an engine'), path, 'path');
+    const { threads = 0, maxBatch, ...checked } = check(loadSchema, options, 'options');
+    return withSignal(checked, async ({ control }) => {
+      const opened = await native().openEngine(name, { threads, ...(maxBatch !== undefined && { maxBatch }) }, control);
+      try {
+        return create(opened, parseMetadata(name, opened.metadata));
+      } catch (error) {
+        await native().closeHandle(opened.handle);
+        throw error;
+      }
+    });
+  });
+}

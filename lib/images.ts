@@ -1,0 +1,191 @@
+import type { Dirent } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import sharp from 'sharp';
+import { fileSystemError, invalidArgument, PresisiError } from './errors.js';
+import type { Preprocessing } from './preprocess.js';
+
+/** A file's path, or an encoded picture in memory. */
+export type ImageSource = string | Uint8Array;
+
+/** A folder (read with its subfolders), a picture, or several. */
+export type Images = ImageSource | readonly ImageSource[];
+
+/** A picture and what it is called in results and messages. */
+export interface NamedImage {
+  readonly name: string;
+  readonly source: ImageSource;
+}
+
+export interface DecodedImage {
+  readonly image: NamedImage;
+  /** Interleaved RGB, `crop`×`crop`. Absent when the picture could not be decoded and the caller skips such. */
+  readonly pixels?: Uint8Array;
+  /** Why there are no pixels. */
+  readonly error?: PresisiError;
+  /** The encoded bytes. */
+  readonly bytes?: Uint8Array;
+  /** Wall time to read and decode. */
+  readonly seconds: number;
+}
+
+const EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.webp', '.avif', '.gif', '.tif', '.tiff']);
+
+/** Decoding a handful at a time keeps libuv's four threads busy; more would only hold memory. */
+const IN_FLIGHT = 4;
+
+/** No photograph is larger; a file that is would be read whole before anybody could refuse it. */
+const MAX_FILE_BYTES = 256 * 1024 * 1024;
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** The pictures under a folder, its subfolders included, sorted by path. Hidden files are left out. */
+export async function listImages(folder: string): Promise<string[]> {
+  let entries: Dirent[];
+  try {
+    entries = await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    throw fileSystemError('read the folder', folder, error);
+  }
+  const found: string[] = [];
+  for (const entry of entries) {
+    const path = join(folder, entry.name);
+    if (entry.name.startsWith('.')) continue;
+    if (entry.isDirectory()) found.push(...(await listImages(path)));
+    else if (EXTENSIONS.has(extname(entry.name).toLowerCase())) found.push(path);
+  }
+  return found.sort(compare);
+}
+
+/** Names every picture; folders are replaced by what lies in them. */
+export async function resolveImages(images: unknown, name: string): Promise<NamedImage[]> {
+  const list: unknown[] = Array.isArray(images) ? images : [images];
+  const resolved: NamedImage[] = [];
+  for (const [index, source] of list.entries()) {
+    const label = Array.isArray(images) ? `${name}[${index}]` : name;
+    if (source instanceof Uint8Array) {
+      resolved.push({ name: `#${index}`, source });
+    } else if (typeof source !== 'string' || source === '') {
+      throw invalidArgument('a path, or the bytes of a picture', label, source);
+    } else if (await isFolder(source)) {
+      resolved.push(...(await listImages(source)).map((path) => ({ name: path, source: path })));
+    } else {
+      resolved.push({ name: source, source });
+    }
+  }
+  return resolved;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    // A path that isn't there is that picture's problem: it is reported, or skipped, when it is read.
+    return false;
+  }
+}
+
+/** `count` of the pictures, evenly spread over the list: sorted folders hold one class after the other. */
+export function spread<T>(items: readonly T[], count: number): T[] {
+  if (count >= items.length) return [...items];
+  return Array.from({ length: count }, (_, i) => items[Math.floor((i * items.length) / count)] as T);
+}
+
+async function readImage(source: ImageSource): Promise<Uint8Array> {
+  if (typeof source !== 'string') return source;
+  try {
+    const { size } = await stat(source);
+    if (size > MAX_FILE_BYTES) {
+      throw new PresisiError('ERR_PRESISI_INVALID_IMAGE', `${source} is too large for a picture: ${size} bytes`);
+    }
+    return await readFile(source);
+  } catch (error) {
+    throw error instanceof PresisiError ? error : fileSystemError('read', source, error);
+  }
+}
+
+/** Interleaved RGB bytes, `crop`×`crop`. */
+async function decode(bytes: Uint8Array, name: string, { resize, crop, kernel }: Preprocessing): Promise<Uint8Array> {
+  const margin = Math.floor((resize - crop) / 2);
+  try {
+    const { data, info } = await sharp(bytes, { failOn: 'error' })
+      .autoOrient()
+      .resize(resize, resize, { fit: 'cover', position: 'centre', kernel, fastShrinkOnLoad: false })
+      .extract({ left: margin, top: margin, width: crop, height: crop })
+      .removeAlpha()
+      .toColourspace('srgb')
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    if (info.channels !== 3) throw new Error(`${info.channels} channels instead of 3`);
+    return data;
+  } catch (error) {
+    const reason = (error as Error).message.split('\n')[0];
+    throw new PresisiError('ERR_PRESISI_INVALID_IMAGE', `cannot decode ${name}: ${reason}`, { cause: error });
+  }
+}
+
+async function readAndDecode(image: NamedImage, preprocessing: Preprocessing): Promise<DecodedImage> {
+  const start = performance.now();
+  try {
+    const bytes = await readImage(image.source);
+    const pixels = await decode(bytes, image.name, preprocessing);
+    return { image, pixels, bytes, seconds: (performance.now() - start) / 1000 };
+  } catch (error) {
+    if (!(error instanceof PresisiError)) throw error;
+    return { image, error, seconds: (performance.now() - start) / 1000 };
+  }
+}
+
+/** Decodes pictures some at a time, in order; one after the other is yielded as soon as it and those before are there. */
+export async function* decodeImages(
+  images: readonly NamedImage[],
+  preprocessing: Preprocessing,
+  signal: AbortSignal,
+): AsyncGenerator<DecodedImage> {
+  const pending: Promise<DecodedImage>[] = [];
+  let next = 0;
+  const start = (): void => {
+    while (pending.length < IN_FLIGHT && next < images.length) {
+      const decoded = readAndDecode(images[next] as NamedImage, preprocessing);
+      decoded.catch(() => {}); // awaited below, or nobody cares any more
+      pending.push(decoded);
+      next += 1;
+    }
+  };
+  for (start(); pending.length > 0; start()) {
+    signal.throwIfAborted();
+    yield await (pending.shift() as Promise<DecodedImage>);
+  }
+}
+
+/** Groups items; the last group may be smaller. */
+export async function* inBatches<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  let group: T[] = [];
+  for await (const item of items) {
+    group.push(item);
+    if (group.length === size) {
+      yield group;
+      group = [];
+    }
+  }
+  if (group.length > 0) yield group;
+}
+
+/** One buffer with the pictures one after the other, room for `count` of them; what isn't used stays black. */
+export function packPixels(pictures: readonly Uint8Array[], crop: number, count: number): Uint8Array {
+  const bytes = crop * crop * 3;
+  const packed = allocate(bytes * count);
+  for (const [index, pixels] of pictures.entries()) packed.set(pixels, index * bytes);
+  return packed;
+}
+
+function allocate(bytes: number): Uint8Array {
+  try {
+    return new Uint8Array(bytes);
+  } catch (cause) {
+    throw new PresisiError('ERR_PRESISI_OUT_OF_MEMORY', `no memory for ${bytes} bytes of pixels`, {
+      hint: 'use a smaller batchSize',
+      cause,
+    });
+  }
+}

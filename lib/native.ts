@@ -1,0 +1,243 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import bindings from 'bindings';
+import { PresisiError } from './errors.js';
+import type { NativeFeed, Tensor, TensorInfo } from './tensor.js';
+
+declare const tag: unique symbol;
+/** A native object; only the addon can look inside. */
+type Handle<Name extends string> = { readonly [tag]: Name };
+export type ModelHandle = Handle<'model'>;
+export type CalibratorHandle = Handle<'calibrator'>;
+export type EngineHandle = Handle<'engine'>;
+export type StopHandle = Handle<'stop'>;
+
+/** One step of long work. `total` is 0 where it isn't known. */
+export interface Progress {
+  /** `parse`, `optimize`, `calibrate`, `solve`, `quantize`, `export`, `build`, `serialize`, `write` */
+  readonly phase: string;
+  readonly completed: number;
+  readonly total: number;
+}
+
+/** What every asynchronous function takes last. */
+export interface Control {
+  readonly stop?: StopHandle;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface NativeDevice {
+  readonly name: string;
+  readonly properties: Readonly<Record<string, string>>;
+}
+
+export interface NativeBackend {
+  readonly name: string;
+  readonly available: boolean;
+  readonly reason?: string;
+  readonly hint?: string;
+  readonly version: string;
+  readonly precisions: readonly string[];
+  readonly int8Isa: string;
+  readonly int8Saturates: boolean;
+  readonly devices: readonly NativeDevice[];
+}
+
+export interface NativeModel {
+  readonly handle: ModelHandle;
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  readonly opset: number;
+  readonly nodes: number;
+  readonly parameters: number;
+  readonly parseSeconds: number;
+  readonly optimizeSeconds: number;
+}
+
+export interface NativeImages {
+  readonly input: string;
+  readonly pixels: Uint8Array;
+  readonly count: number;
+  readonly height: number;
+  readonly width: number;
+  readonly scale: number;
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  readonly layout: 'NCHW' | 'NHWC';
+  readonly channels: 'RGB' | 'BGR';
+}
+
+export interface NativeFingerprint {
+  readonly model?: string;
+  readonly data?: string;
+  readonly preprocessing?: string;
+}
+
+/** Why a node was or was not quantized. */
+export interface Decision {
+  readonly node: string;
+  readonly op: string;
+  readonly quantized: boolean;
+  readonly reason: string;
+}
+
+/** One step of a built engine. */
+export interface Layer {
+  readonly name: string;
+  readonly op: string;
+  /** Precision the graph asked for. */
+  readonly requested: string;
+  /** Precision it really runs in. */
+  readonly precision: string;
+  /** What executes it: the vendor's name of the implementation. */
+  readonly kernel: string;
+  /** Names of the nodes folded into it. */
+  readonly fused: readonly string[];
+  /** Why it does not run in the precision asked for, where it doesn't. */
+  readonly reason?: string;
+  /** At batch 1, as are the numbers below. */
+  readonly outputDims: readonly number[];
+  readonly macs: number;
+  readonly weightBytes: number;
+  readonly activationBytes: number;
+  /** Median wall time of one run; only when profiled. */
+  readonly seconds?: number;
+}
+
+export interface NativeBuildOptions {
+  readonly precision: string;
+  readonly backend: string;
+  readonly threads: number;
+  readonly maxBatch: number;
+  readonly table?: string;
+  readonly expected?: NativeFingerprint;
+  readonly reduceRange?: boolean;
+  readonly unsignedActivations?: boolean;
+  readonly keepFloat?: readonly string[];
+  readonly output?: string;
+  readonly onnxOutput?: string;
+  readonly metadata: string;
+}
+
+export interface NativeBuild {
+  readonly backend: string;
+  readonly phases: readonly { readonly name: string; readonly seconds: number }[];
+  readonly decisions: readonly Decision[];
+  readonly layers: readonly Layer[];
+  readonly warnings: readonly string[];
+  readonly engineBytes: number;
+  readonly onnxBytes: number;
+}
+
+export interface NativeEngine {
+  readonly handle: EngineHandle;
+  readonly backend: string;
+  readonly metadata: string;
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  readonly maxBatch: number;
+}
+
+export interface NativeRun {
+  readonly outputs: readonly (Tensor & { readonly name: string })[];
+  readonly preprocessSeconds: number;
+  readonly seconds: number;
+}
+
+export interface NativeInspection {
+  readonly layers: readonly Layer[];
+  readonly weightBytes: number;
+  readonly seconds?: number;
+  readonly arenaBytes?: number;
+}
+
+/** The one description of the addon's functions; binding/exports.hpp is the other side of it. */
+export interface NativeAddon {
+  readonly version: string;
+  initialize(classes: { PresisiError: typeof PresisiError }): void;
+  shutdown(): void;
+  backends(): Promise<NativeBackend[]>;
+  operators(): { domain: string; name: string; since: number; until: number }[];
+  loadModel(path: string, control: Control): Promise<NativeModel>;
+  createCalibrator(
+    model: ModelHandle,
+    options: {
+      backend: string;
+      threads: number;
+      maxBatch: number;
+      unsignedActivations?: boolean;
+      keepFloat?: readonly string[];
+    },
+    control: Control,
+  ): Promise<{ handle: CalibratorHandle; tensors: number }>;
+  collectImages(calibrator: CalibratorHandle, images: NativeImages, control: Control): Promise<number>;
+  collectFeeds(calibrator: CalibratorHandle, feeds: NativeFeed[], control: Control): Promise<number>;
+  solveCalibration(
+    calibrator: CalibratorHandle,
+    options: { method: string; percentile: number; fingerprint: NativeFingerprint },
+    control: Control,
+  ): Promise<string>;
+  parseTable(json: string, expected: NativeFingerprint, control: Control): Promise<string>;
+  writeText(path: string, text: string, control: Control): Promise<number>;
+  buildEngine(model: ModelHandle, options: NativeBuildOptions, control: Control): Promise<NativeBuild>;
+  openEngine(path: string, options: { threads: number; maxBatch?: number }, control: Control): Promise<NativeEngine>;
+  runFeeds(engine: EngineHandle, feeds: NativeFeed[], control: Control): Promise<NativeRun>;
+  runImages(engine: EngineHandle, images: NativeImages, control: Control): Promise<NativeRun>;
+  inspectEngine(
+    engine: EngineHandle,
+    options: { profile: boolean; runs: number },
+    control: Control,
+  ): Promise<NativeInspection>;
+  createStop(): StopHandle;
+  requestStop(stop: StopHandle): void;
+  closeHandle(handle: ModelHandle | CalibratorHandle | EngineHandle): Promise<void>;
+}
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+/** A prebuilt addon of this platform first, then what the install compiled. */
+function load(): NativeAddon {
+  const failures: string[] = [];
+  const attempt = (what: string, require: () => unknown): NativeAddon | undefined => {
+    try {
+      return require() as NativeAddon;
+    } catch (error) {
+      failures.push(`${what}: ${(error as Error).message.split('\n')[0]}`);
+      return undefined;
+    }
+  };
+  const prebuilt = join(ROOT, 'prebuilds', `${process.platform}-${process.arch}`, 'presisi.node');
+  const addon =
+    attempt(prebuilt, () => {
+      if (!existsSync(prebuilt)) throw new Error('no such file');
+      return createRequire(import.meta.url)(prebuilt);
+    }) ??
+    attempt(join(ROOT, 'build', 'Release', 'presisi.node'), () =>
+      bindings({ bindings: 'presisi', module_root: ROOT, try: [['module_root', 'build', 'Release', 'bindings']] }),
+    );
+  if (addon) return addon;
+  throw new PresisiError(
+    'ERR_PRESISI_LOAD_FAILED',
+    `cannot load presisi's native addon for ${process.platform}-${process.arch}, Node.js ${process.versions.node}. Tried:\n${failures
+      .map((failure) => `  - ${failure}`)
+      .join('\n')}`,
+    {
+      hint: 'compile it with `npm rebuild presisi`; on Debian or Ubuntu that needs: apt-get install cmake g++ libprotozero-dev nlohmann-json3-dev libxxhash-dev libdnnl-dev',
+    },
+  );
+}
+
+let loaded: NativeAddon | undefined;
+
+/** The addon of this thread, loaded on first use. */
+export function native(): NativeAddon {
+  if (loaded) return loaded;
+  const addon = load();
+  addon.initialize({ PresisiError });
+  // process.exit() runs no cleanup hooks on the main thread, but destructors of libraries that a job may be using.
+  process.once('exit', () => addon.shutdown());
+  loaded = addon;
+  return addon;
+}

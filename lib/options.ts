@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import { invalidArgument, PresisiError } from './errors.js';
+
+/**
+ * Checks a value against a schema whose messages say what was expected, and reports the first mismatch in the form all
+ * wrong arguments have. `name` is what the caller knows the value as.
+ */
+export function check<T>(schema: z.ZodType<T>, value: unknown, name: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  if (issue === undefined) throw invalidArgument('something else', name, value);
+  const path = issue.path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('');
+  if (issue.code === 'unrecognized_keys') {
+    throw new PresisiError(
+      'ERR_PRESISI_INVALID_ARGUMENT',
+      `${name}${path} has no option ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`,
+      { hint: 'check the spelling; the documentation lists every option' },
+    );
+  }
+  let found: unknown = value;
+  for (const key of issue.path) found = (found as Record<PropertyKey, unknown> | undefined)?.[key];
+  throw invalidArgument(issue.message, `${name}${path}`, found);
+}
+
+/** An options object: absent is empty, unknown keys are refused. */
+export const options = <Shape extends z.core.$ZodShape>(shape: Shape) =>
+  z.strictObject(shape, { error: (issue) => (issue.code === 'unrecognized_keys' ? undefined : 'an object') });
+
+export const integer = (low: number, high: number) => {
+  const error = `an integer between ${low} and ${high}`;
+  return z.number({ error }).int({ error }).min(low, { error }).max(high, { error });
+};
+
+export const number = (expected: string, accept: (value: number) => boolean) =>
+  z.number({ error: expected }).refine(accept, { error: expected });
+
+export const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
+  z.enum(values, { error: `one of ${values.join(', ')}` });
+
+export const text = (expected = 'a non-empty string') => z.string({ error: expected }).min(1, { error: expected });
+
+export const flag = () => z.boolean({ error: 'true or false' });
+
+export const strings = (expected = 'an array of strings') =>
+  z.array(z.string({ error: 'a string' }), { error: expected });
+
+export const signal = () => z.instanceof(AbortSignal, { error: 'an AbortSignal' });
+
+export const listener = <Listener>() =>
+  z.custom<Listener>((value) => typeof value === 'function', { error: 'a function' });
+
+/** What several functions take. */
+export const threads = () => integer(0, 1024);
+export const batch = () => integer(1, 65536);
+export const onBadImage = () => oneOf(['error', 'skip']);

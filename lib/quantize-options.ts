@@ -1,0 +1,110 @@
+import { z } from 'zod';
+import { type Calibration, type CalibrationFingerprint, checkCalibration } from './calibration.js';
+import { PresisiError } from './errors.js';
+import type { Decision, Layer } from './native.js';
+import { batch, flag, listener, oneOf, options, signal, strings, text, threads } from './options.js';
+import { type Preprocessing, preprocessingSchema } from './preprocess.js';
+import type { Cancelable, ProgressListener } from './signal.js';
+
+export type Precision = 'fp32' | 'fp16' | 'int8';
+
+export interface QuantizeOptions extends Cancelable {
+  /** Precision of the engine. `int8` needs `calibration`. */
+  readonly precision: Precision;
+  /** Where the engine is written; the file is complete or absent. Left out, only `onnxOutput` is written. */
+  readonly output?: string;
+  /** Where the network is written as ONNX for other tools: with QuantizeLinear and DequantizeLinear for `int8`. */
+  readonly onnxOutput?: string;
+  /** What the scales of an INT8 engine are found with. */
+  readonly calibration?: Calibration;
+  /** A backend's name, or `auto` for the best there is. Default `auto`. */
+  readonly backend?: string;
+  /** Threads of the computation; 0 means as many as physical cores. Default 0. */
+  readonly threads?: number;
+  /** The largest batch the engine will run. Default 8, or what the model fixes. */
+  readonly maxBatch?: number;
+  /** How pictures become input; kept in the engine. Default: as ImageNet networks take them. */
+  readonly preprocess?: Partial<Preprocessing>;
+  /** Names of the classes, in the order of the network's output; kept in the engine. */
+  readonly labels?: readonly string[];
+  /** Nodes (by name, or by their first output) that stay in floating point. */
+  readonly keepFloat?: readonly string[];
+  /** 7-bit weights. Default: only where the processor's INT8 instructions would saturate. */
+  readonly reduceRange?: boolean;
+  /** One bit more for activations that are never negative; such an ONNX file is not for TensorRT. Default false. */
+  readonly unsignedActivations?: boolean;
+  /** Called at most twenty times a second. What it throws stops the work. */
+  readonly onProgress?: ProgressListener;
+}
+
+export interface Phase {
+  readonly name: string;
+  /** Wall time. */
+  readonly seconds: number;
+}
+
+export interface QuantizeResult {
+  /** Path of the engine, when one was asked for. */
+  readonly output?: string;
+  /** Path of the ONNX export, when one was asked for. */
+  readonly onnxOutput?: string;
+  /** Size of the engine file; 0 when none was asked for. */
+  readonly bytes: number;
+  /** Size of the ONNX export; 0 when none was asked for. */
+  readonly onnxBytes: number;
+  /** Size of the model file. */
+  readonly modelBytes: number;
+  readonly precision: Precision;
+  readonly backend: string;
+  /** What took how long, in order. */
+  readonly phases: readonly Phase[];
+  /** Why nodes were quantized or stayed in floating point. */
+  readonly decisions: readonly Decision[];
+  /** What the engine executes, in order. */
+  readonly layers: readonly Layer[];
+  /** INT8 only. */
+  readonly calibration?: {
+    readonly method: string;
+    readonly samples: number;
+    readonly fingerprint: CalibrationFingerprint;
+  };
+  readonly warnings: readonly string[];
+}
+
+export const quantizeSchema = options({
+  precision: oneOf(['fp32', 'fp16', 'int8']),
+  output: text('a path').optional(),
+  onnxOutput: text('a path').optional(),
+  calibration: z.unknown().optional(),
+  backend: text().optional(),
+  threads: threads().optional(),
+  maxBatch: batch().optional(),
+  preprocess: preprocessingSchema.optional(),
+  labels: strings().optional(),
+  keepFloat: strings().optional(),
+  reduceRange: flag().optional(),
+  unsignedActivations: flag().optional(),
+  onProgress: listener<ProgressListener>().optional(),
+  signal: signal().optional(),
+});
+
+export type CheckedOptions = z.infer<typeof quantizeSchema>;
+
+/** What no schema says: options that need or exclude each other. */
+export function checkNeeds(options: CheckedOptions): Calibration | undefined {
+  if (options.output === undefined && options.onnxOutput === undefined) {
+    throw new PresisiError('ERR_PRESISI_INVALID_ARGUMENT', 'Expected a path for options.output or options.onnxOutput');
+  }
+  if (options.calibration !== undefined) {
+    const calibration = checkCalibration(options.calibration, 'options.calibration');
+    if (options.precision === 'int8') return calibration;
+    throw new PresisiError(
+      'ERR_PRESISI_INVALID_ARGUMENT',
+      `options.calibration is for int8, and options.precision is ${options.precision}`,
+    );
+  }
+  if (options.precision !== 'int8') return undefined;
+  throw new PresisiError('ERR_PRESISI_INVALID_CALIBRATION', 'int8 needs calibration data, and none was given', {
+    hint: 'set options.calibration to { images: folder }, { batches } or { cache: path }',
+  });
+}

@@ -1,0 +1,189 @@
+import { access, constants, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { type Calibration, type CalibrationTable, parseTable } from './calibration.js';
+import { calibrate } from './calibrator.js';
+import { atCaller, fileSystemError, PresisiError } from './errors.js';
+import { hashFile } from './hash.js';
+import { type NativeBuild, type NativeModel, native } from './native.js';
+import { check, text } from './options.js';
+import { completePreprocessing, imageInput, type Preprocessing } from './preprocess.js';
+import {
+  type CheckedOptions,
+  checkNeeds,
+  type Phase,
+  type QuantizeOptions,
+  type QuantizeResult,
+  quantizeSchema,
+} from './quantize-options.js';
+import { type Scope, withSignal } from './signal.js';
+
+/**
+ * Compresses an ONNX model: reads and simplifies it, calibrates it for INT8, and builds an engine for this device.
+ *
+ * @example
+ * const result = await quantize('model.onnx', {
+ *   precision: 'int8',
+ *   calibration: { images: 'calibration-data/images/calibration' },
+ *   output: 'model.engine',
+ * });
+ * @throws PresisiError with a code for what is wrong with the model, the calibration data or the files; the reason of
+ *   `signal` once that is aborted.
+ */
+export function quantize(model: string, options: QuantizeOptions): Promise<QuantizeResult> {
+  return atCaller(quantize, async () => {
+    const path = check(text('the path of an ONNX file'), model, 'model');
+    const checked = check(quantizeSchema, options, 'options');
+    const calibration = checkNeeds(checked);
+    return withSignal(checked, async (scope) => {
+      await checkOutputs(path, checked);
+      const file = await hashFile(path, scope.signal);
+      const loaded = await native().loadModel(path, scope.control);
+      try {
+        return await run({ path, ...file }, loaded, checked, calibration, scope);
+      } finally {
+        await native().closeHandle(loaded.handle);
+      }
+    });
+  });
+}
+
+/** Finds out before minutes of work that the result could not be written. */
+async function checkOutputs(model: string, options: CheckedOptions): Promise<void> {
+  const input = await realpath(model).catch((error: unknown) => {
+    throw fileSystemError('read', model, error);
+  });
+  for (const output of [options.output, options.onnxOutput]) {
+    if (output === undefined) continue;
+    const folder = dirname(resolve(output));
+    try {
+      await access(folder, constants.W_OK);
+    } catch (error) {
+      throw fileSystemError(`write ${output} into the folder`, folder, error);
+    }
+    const existing = await stat(output).catch(() => undefined);
+    if (existing?.isDirectory()) throw fileSystemError('write', output, Object.assign(new Error(), { code: 'EISDIR' }));
+    if (existing && (await realpath(output)) === input) {
+      throw new PresisiError('ERR_PRESISI_INVALID_ARGUMENT', `${output} would overwrite the model`);
+    }
+  }
+  if (options.output !== undefined && options.onnxOutput !== undefined) {
+    if (resolve(options.output) === resolve(options.onnxOutput)) {
+      throw new PresisiError('ERR_PRESISI_INVALID_ARGUMENT', 'options.output and options.onnxOutput are the same file');
+    }
+  }
+}
+
+interface ModelFile {
+  readonly path: string;
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+async function run(
+  file: ModelFile,
+  model: NativeModel,
+  options: CheckedOptions,
+  calibration: Calibration | undefined,
+  scope: Scope,
+): Promise<QuantizeResult> {
+  const backend = options.backend ?? 'auto';
+  const threads = options.threads ?? 0;
+  const keepFloat = options.keepFloat ?? [];
+  const unsignedActivations = options.unsignedActivations ?? false;
+  const preprocessing = preprocessingOf(model, options, calibration);
+  const calibrated =
+    calibration &&
+    (await calibrate(
+      calibration,
+      {
+        model,
+        modelSha256: file.sha256,
+        backend,
+        threads,
+        unsignedActivations,
+        keepFloat,
+        ...(preprocessing && { preprocessing }),
+      },
+      scope,
+    ));
+  const table = calibrated && parseTable(calibrated.table);
+  const fixedBatch = model.inputs[0]?.dims[0] ?? 1;
+  const built = await native().buildEngine(
+    model.handle,
+    {
+      precision: options.precision,
+      backend,
+      threads,
+      maxBatch: fixedBatch > 0 ? fixedBatch : (options.maxBatch ?? 8),
+      keepFloat,
+      unsignedActivations,
+      ...(options.reduceRange !== undefined && { reduceRange: options.reduceRange }),
+      ...(calibrated && { table: calibrated.table, expected: { model: file.sha256 } }),
+      ...(options.output !== undefined && { output: options.output }),
+      ...(options.onnxOutput !== undefined && { onnxOutput: options.onnxOutput }),
+      metadata: JSON.stringify({
+        model: { name: basename(file.path), sha256: file.sha256, bytes: file.bytes },
+        ...(preprocessing && { preprocessing }),
+        ...(options.labels && { labels: options.labels }),
+        ...(table && { calibration: table.fingerprint }),
+      }),
+    },
+    scope.control,
+  );
+  const warnings = [...(calibrated?.warnings ?? []), ...built.warnings];
+  if (fixedBatch > 0 && options.maxBatch !== undefined && options.maxBatch !== fixedBatch) {
+    warnings.push(`the model fixes its batch at ${fixedBatch}; maxBatch ${options.maxBatch} has no effect`);
+  }
+  return result(file, model, options, built, calibrated?.phases ?? [], table, warnings);
+}
+
+/** Absent where the network takes no pictures, unless the caller needs it to. */
+function preprocessingOf(
+  model: NativeModel,
+  options: CheckedOptions,
+  calibration: Calibration | undefined,
+): Preprocessing | undefined {
+  const needed = options.preprocess !== undefined || (calibration !== undefined && 'images' in calibration);
+  try {
+    return completePreprocessing(options.preprocess ?? {}, imageInput(model.inputs));
+  } catch (error) {
+    if (needed) throw error;
+    return undefined;
+  }
+}
+
+function result(
+  file: ModelFile,
+  model: NativeModel,
+  options: CheckedOptions,
+  built: NativeBuild,
+  calibrationPhases: readonly Phase[],
+  table: CalibrationTable | undefined,
+  warnings: readonly string[],
+): QuantizeResult {
+  return {
+    ...(options.output !== undefined && { output: options.output }),
+    ...(options.onnxOutput !== undefined && { onnxOutput: options.onnxOutput }),
+    bytes: built.engineBytes,
+    onnxBytes: built.onnxBytes,
+    modelBytes: file.bytes,
+    precision: options.precision,
+    backend: built.backend,
+    phases: [
+      { name: 'parse', seconds: model.parseSeconds },
+      { name: 'optimize', seconds: model.optimizeSeconds },
+      ...calibrationPhases,
+      ...built.phases,
+    ],
+    decisions: built.decisions,
+    layers: built.layers,
+    ...(table && {
+      calibration: {
+        method: table.fingerprint.method,
+        samples: table.fingerprint.samples,
+        fingerprint: table.fingerprint,
+      },
+    }),
+    warnings,
+  };
+}

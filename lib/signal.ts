@@ -1,0 +1,60 @@
+import { type Control, native, type Progress } from './native.js';
+
+export type ProgressListener = (progress: Progress) => void;
+
+export interface Cancelable {
+  /** Stops the work within some 200 ms; the promise rejects with the signal's reason, and no file is left behind. */
+  readonly signal?: AbortSignal;
+}
+
+/** What long work passes on: to native jobs `control`, and between its own steps `check()`. */
+export interface Scope {
+  readonly control: Control;
+  readonly signal: AbortSignal;
+  report(progress: Progress): void;
+  /** Throws the reason once the work was stopped. */
+  check(): void;
+}
+
+/**
+ * Wires a signal to native jobs for as long as `body` runs. An error thrown by the progress listener stops the work
+ * and is what the promise rejects with.
+ */
+export async function withSignal<T>(
+  options: { signal?: AbortSignal | undefined; onProgress?: ProgressListener | undefined },
+  body: (scope: Scope) => Promise<T>,
+): Promise<T> {
+  const { signal, onProgress } = options;
+  signal?.throwIfAborted();
+  const addon = native();
+  const stop = addon.createStop();
+  const inner = new AbortController();
+  const abort = (reason: unknown): void => {
+    if (inner.signal.aborted) return;
+    inner.abort(reason);
+    addon.requestStop(stop);
+  };
+  const onAbort = (): void => abort(signal?.reason);
+  const report = (progress: Progress): void => {
+    if (inner.signal.aborted || onProgress === undefined) return;
+    try {
+      onProgress(progress);
+    } catch (error) {
+      abort(error);
+    }
+  };
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await body({
+      control: onProgress === undefined ? { stop } : { stop, onProgress: report },
+      signal: inner.signal,
+      report,
+      check: () => inner.signal.throwIfAborted(),
+    });
+  } catch (error) {
+    // What a stopped job throws is only the echo of the reason.
+    throw inner.signal.aborted ? inner.signal.reason : error;
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
+}

@@ -1,0 +1,332 @@
+#include "backend/cpu_models.hpp"
+
+namespace presisi::test {
+
+using onnx::Attribute;
+
+namespace {
+
+Attribute ints(const char* name, std::vector<int64_t> values) { return Attribute::ofInts(name, std::move(values)); }
+
+onnx::Model finish(ModelBuilder& b, const std::string& output) {
+  b.output(output);
+  return b.model;
+}
+
+/// x -> Conv -> (activation) -> y
+onnx::Model convolution(Dims input, Dims weights, std::vector<Attribute> attributes, const std::string& activation = "",
+                        std::vector<Attribute> activationAttributes = {}, const std::string& domain = "") {
+  ModelBuilder b;
+  b.input("x", std::move(input)).weight("w", weights, -0.3f, 0.3f).weight("b", {weights[0]});
+  b.node("Conv", {"x", "w", "b"}, {"c"}, std::move(attributes));
+  if (activation.empty()) return finish(b, "c");
+  b.node(activation, {"c"}, {"y"}, std::move(activationAttributes), domain);
+  return finish(b, "y");
+}
+
+void conv(ModelBuilder& b, const std::string& in, const std::string& out, int64_t from, int64_t to,
+          int64_t kernel = 3) {
+  b.weight("w_" + out, {to, from, kernel, kernel}, -0.3f, 0.3f).weight("b_" + out, {to});
+  b.node("Conv", {in, "w_" + out, "b_" + out}, {out}, {ints("pads", std::vector<int64_t>(4, kernel / 2))});
+}
+
+void qdq(ModelBuilder& b, const std::string& in, const std::string& out, float scale, bool isUnsigned = false,
+         int zero = 0) {
+  b.scalar(out + "_s", scale);
+  b.initializer(out + "_z", isUnsigned ? Tensor::of<uint8_t>(DType::Uint8, {}, {static_cast<uint8_t>(zero)})
+                                       : Tensor::of<int8_t>(DType::Int8, {}, {static_cast<int8_t>(zero)}));
+  b.node("QuantizeLinear", {in, out + "_s", out + "_z"}, {out + "_q"});
+  b.node("DequantizeLinear", {out + "_q", out + "_s", out + "_z"}, {out});
+}
+
+/// Random int8 weights behind DequantizeLinear with a scale per output channel along `axis`.
+void quantizedWeights(ModelBuilder& b, const std::string& name, const Dims& dims, int64_t axis) {
+  const Tensor random = b.random(dims, -127.0f, 127.0f);
+  Tensor values(DType::Int8, dims);
+  for (int64_t i = 0; i < values.size(); ++i) values.data<int8_t>()[i] = static_cast<int8_t>(random.data<float>()[i]);
+  const int64_t outputs = dims[static_cast<size_t>(axis)];
+  b.initializer(name + "_q", values);
+  b.initializer(name + "_s", b.random({outputs}, 0.001f, 0.004f));
+  b.initializer(name + "_z", Tensor(DType::Int8, {outputs}));
+  b.node("DequantizeLinear", {name + "_q", name + "_s", name + "_z"}, {name}, {Attribute::ofInt("axis", axis)});
+}
+
+void quantizedConv(ModelBuilder& b, const std::string& in, const std::string& out, const Dims& weights,
+                   int64_t group = 1, int64_t stride = 1) {
+  quantizedWeights(b, "w_" + out, weights, 0);
+  b.weight("b_" + out, {weights[0]});
+  b.node("Conv", {in, "w_" + out, "b_" + out}, {out},
+         {ints("pads", std::vector<int64_t>(4, weights[2] / 2)), Attribute::ofInt("group", group),
+          ints("strides", {stride, stride})});
+}
+
+}  // namespace
+
+std::vector<NamedModel> floatModels() {
+  std::vector<NamedModel> all;
+  const Dims image{-1, 8, 11, 13};
+  all.push_back({"convolution", convolution(image, {16, 8, 3, 3}, {ints("pads", {1, 1, 1, 1})}), 0});
+  all.push_back({"pointwise", convolution(image, {24, 8, 1, 1}, {}, "Relu"), 0});
+  all.push_back({"strided, uneven padding",
+                 convolution(image, {16, 8, 3, 3}, {ints("pads", {0, 1, 2, 1}), ints("strides", {2, 2})}), 0});
+  all.push_back(
+      {"same padding",
+       convolution(image, {16, 8, 5, 5}, {Attribute::ofString("auto_pad", "SAME_UPPER"), ints("strides", {2, 2})}), 0});
+  all.push_back({"same lower", convolution(image, {16, 8, 4, 4}, {Attribute::ofString("auto_pad", "SAME_LOWER")}), 0});
+  all.push_back(
+      {"dilated", convolution(image, {16, 8, 3, 3}, {ints("dilations", {2, 2}), ints("pads", {2, 2, 2, 2})}), 0});
+  all.push_back({"grouped",
+                 convolution(image, {16, 2, 3, 3}, {Attribute::ofInt("group", 4), ints("pads", {1, 1, 1, 1})}, "Relu"),
+                 0});
+  all.push_back({"depthwise",
+                 convolution(image, {8, 1, 5, 5}, {Attribute::ofInt("group", 8), ints("pads", {2, 2, 2, 2})}, "Relu"),
+                 0});
+  all.push_back({"depthwise multiplier", convolution(image, {16, 1, 3, 3}, {Attribute::ofInt("group", 8)}), 0});
+  for (const char* op :
+       {"Relu", "Sigmoid", "Tanh", "HardSwish", "HardSigmoid", "LeakyRelu", "Elu", "Abs", "Exp", "Neg"}) {
+    all.push_back({std::string("activation ") + op, convolution(image, {16, 8, 1, 1}, {}, op), 0});
+  }
+  for (const char* op : {"Swish", "HardSwish", "Gelu"}) {
+    all.push_back(
+        {std::string("internal ") + op, convolution(image, {16, 8, 1, 1}, {}, op, {}, onnx::kPresisiDomain), 0});
+  }
+  {
+    ModelBuilder b;
+    b.input("x", image).scalar("low", 0).scalar("high", 6);
+    conv(b, "x", "c", 8, 16);
+    b.node("Clip", {"c", "low", "high"}, {"y"});
+    all.push_back({"relu6", finish(b, "y"), 0});
+  }
+  {
+    // Two residual blocks in a row: each sum may take the memory of the one before.
+    ModelBuilder b;
+    b.input("x", image);
+    conv(b, "x", "a", 8, 8);
+    b.node("Relu", {"a"}, {"r0"});
+    conv(b, "r0", "c1", 8, 8);
+    b.node("Add", {"c1", "r0"}, {"s1"}).node("Relu", {"s1"}, {"r1"});
+    conv(b, "r1", "c2", 8, 8);
+    b.node("Add", {"r1", "c2"}, {"s2"}).node("Relu", {"s2"}, {"r2"});
+    conv(b, "r2", "c3", 8, 8);
+    // r1 again: the second sum must not have destroyed it.
+    b.node("Add", {"c3", "r1"}, {"y"});
+    all.push_back({"residual", finish(b, "y"), 0});
+  }
+  {
+    ModelBuilder b;
+    b.input("x", image);
+    conv(b, "x", "left", 8, 8);
+    conv(b, "x", "right", 8, 8, 1);
+    b.node("Sigmoid", {"left"}, {"gate"}).node("Add", {"gate", "right"}, {"sum"});
+    b.node("Add", {"sum", "x"}, {"y"});
+    all.push_back({"sum with the input", finish(b, "y"), 0});
+  }
+  {
+    ModelBuilder b;
+    b.input("x", image);
+    conv(b, "x", "f", 8, 16);
+    b.node("GlobalAveragePool", {"f"}, {"p"});
+    conv(b, "p", "d", 16, 4, 1);
+    b.node("Relu", {"d"}, {"dr"});
+    conv(b, "dr", "u", 4, 16, 1);
+    b.node("HardSigmoid", {"u"}, {"g"}, {Attribute::ofFloat("alpha", 1.0f / 6)}).node("Mul", {"g", "f"}, {"m"});
+    conv(b, "m", "y", 16, 8, 1);
+    all.push_back({"squeeze and excitation", finish(b, "y"), 0});
+  }
+  for (const bool nested : {false, true}) {
+    ModelBuilder b;
+    b.input("x", image);
+    conv(b, "x", "f0", 8, 8, 1);
+    std::vector<std::string> features{"f0"};
+    int64_t width = 8;
+    for (int i = 1; i <= 3; ++i) {
+      const std::string n = std::to_string(i);
+      b.node("Concat", features, {"cat" + n}, {Attribute::ofInt("axis", 1)});
+      for (const char* p : {"g", "h", "m", "v"})
+        b.weight(p + n, {features.size() > 1 || i > 1 ? width : 8}, 0.5f, 1.5f);
+      b.node("BatchNormalization", {"cat" + n, "g" + n, "h" + n, "m" + n, "v" + n}, {"bn" + n})
+          .node("Relu", {"bn" + n}, {"r" + n});
+      conv(b, "r" + n, "f" + n, width, 4);
+      if (nested) features = {"cat" + n};
+      features.push_back("f" + n);
+      width += 4;
+    }
+    b.node("Concat", features, {"last"}, {Attribute::ofInt("axis", 1)});
+    conv(b, "last", "y", width, 6, 1);
+    all.push_back({nested ? "dense block, nested" : "dense block", finish(b, "y"), 0});
+  }
+  {
+    ModelBuilder b;
+    b.input("x", image);
+    b.node("MaxPool", {"x"}, {"m"},
+           {ints("kernel_shape", {3, 3}), ints("strides", {2, 2}), ints("pads", {1, 1, 1, 1})});
+    b.node("AveragePool", {"m"}, {"a"},
+           {ints("kernel_shape", {2, 2}), ints("strides", {1, 1}), ints("pads", {1, 0, 0, 1}),
+            Attribute::ofInt("count_include_pad", 1)});
+    b.node("AveragePool", {"a"}, {"e"},
+           {ints("kernel_shape", {3, 3}), ints("strides", {2, 2}), ints("pads", {1, 1, 1, 1})});
+    b.node("MaxPool", {"e"}, {"y"},
+           {ints("kernel_shape", {2, 2}), ints("strides", {2, 2}), Attribute::ofInt("ceil_mode", 1)});
+    all.push_back({"pooling", finish(b, "y"), 0});
+  }
+  {
+    ModelBuilder b;
+    b.input("x", image).weight("w", {10, 16}).weight("b", {10}).weight("w2", {10, 5});
+    conv(b, "x", "f", 8, 16);
+    b.node("GlobalAveragePool", {"f"}, {"p"}).node("Flatten", {"p"}, {"flat"});
+    b.node("Gemm", {"flat", "w", "b"}, {"g"}, {Attribute::ofInt("transB", 1)}).node("Relu", {"g"}, {"r"});
+    b.node("Gemm", {"r", "w2"}, {"l"}).node("Softmax", {"l"}, {"y"});
+    all.push_back({"classifier head", finish(b, "y"), 0});
+  }
+  {
+    ModelBuilder b;
+    b.input("x", {-1, 6, 8})
+        .weight("w", {8, 8})
+        .weight("b", {8})
+        .weight("g", {8}, 0.5f, 1.5f)
+        .ints("shape", {0, 6, 2, 4});
+    b.node("MatMul", {"x", "w"}, {"q"}).node("Add", {"q", "b"}, {"qb"});
+    b.node("Reshape", {"qb", "shape"}, {"heads"}).node("Transpose", {"heads"}, {"t"}, {ints("perm", {0, 2, 1, 3})});
+    b.node("Transpose", {"heads"}, {"k"}, {ints("perm", {0, 2, 3, 1})}).node("MatMul", {"t", "k"}, {"scores"});
+    b.scalar("half", 0.5f).node("Mul", {"scores", "half"}, {"scaled"}).node("Softmax", {"scaled"}, {"p"});
+    b.node("MatMul", {"p", "t"}, {"o"}).node("Transpose", {"o"}, {"back"}, {ints("perm", {0, 2, 1, 3})});
+    b.ints("flat", {0, 6, 8}).node("Reshape", {"back", "flat"}, {"z"});
+    b.node("LayerNormalization", {"z", "g", "b"}, {"y"});
+    all.push_back({"attention", finish(b, "y"), 0});
+  }
+  {
+    // Every kind of output: an inner tensor, two names, the input itself, and a constant.
+    ModelBuilder b;
+    b.input("x", image).weight("k", {3});
+    conv(b, "x", "c", 8, 8);
+    b.node("Relu", {"c"}, {"r"})
+        .node("Mul", {"r", "c"}, {"y"})
+        .node("Identity", {"x"}, {"same"})
+        .node("Neg", {"k"}, {"n"});
+    for (const char* output : {"c", "y", "same", "n"}) b.output(output);
+    all.push_back({"several outputs", b.model, 0});
+  }
+  {
+    ModelBuilder b;
+    b.input("x", image).weight("c", {8, 1, 1}).weight("d", {1, 8, 1, 1}).scalar("two", 2);
+    b.node("Mul", {"x", "c"}, {"m"}).node("Sub", {"two", "m"}, {"s"}).node("Div", {"s", "d"}, {"v"});
+    b.node("Sub", {"v", "x"}, {"w"}).node("Abs", {"w"}, {"a"}).node("Sqrt", {"a"}, {"y"});
+    all.push_back({"arithmetic chain", finish(b, "y"), 0});
+  }
+  {
+    ModelBuilder b;
+    b.input("x", image).ints("starts", {0}).ints("ends", {5}).ints("axes", {3});
+    conv(b, "x", "c", 8, 8);
+    b.node("Slice", {"c", "starts", "ends", "axes"}, {"s"})
+        .node("Transpose", {"s"}, {"t"}, {ints("perm", {0, 1, 3, 2})});
+    conv(b, "t", "y", 8, 4);
+    all.push_back({"plain operators between convolutions", finish(b, "y"), 0});
+  }
+  return all;
+}
+
+std::vector<NamedModel> integerModels() {
+  std::vector<NamedModel> all;
+  const Dims image{-1, 8, 11, 13};
+  constexpr float kStep = 0.05f;
+  for (const char* activation : {"", "Relu", "HardSwish", "Sigmoid"}) {
+    for (const bool isUnsigned : {false, true}) {
+      if (isUnsigned && activation[0] != 'R') continue;
+      ModelBuilder b;
+      b.input("x", image);
+      qdq(b, "x", "xd", 0.01f);
+      quantizedConv(b, "xd", "c", {16, 8, 3, 3});
+      std::string last = "c";
+      if (activation[0] != '\0') b.node(activation, {"c"}, {last = "a"});
+      qdq(b, last, "y", kStep, isUnsigned);
+      all.push_back({std::string("convolution ") + activation + (isUnsigned ? " uint8" : ""), finish(b, "y"), kStep});
+    }
+  }
+  for (const int64_t group : {int64_t{8}, int64_t{2}}) {
+    ModelBuilder b;
+    b.input("x", image);
+    qdq(b, "x", "xd", 0.01f);
+    quantizedConv(b, "xd", "c", {8, 8 / group, 3, 3}, group, 2);
+    b.scalar("low", 0).scalar("high", 6).node("Clip", {"c", "low", "high"}, {"a"});
+    qdq(b, "a", "y", kStep);
+    all.push_back({group == 8 ? "depthwise relu6" : "grouped relu6", finish(b, "y"), kStep});
+  }
+  for (const bool reluBetween : {false, true}) {
+    // The skip is quantized, the convolution's branch is not: Conv + Add (+ Relu) + Quantize is one primitive.
+    ModelBuilder b;
+    b.input("x", image);
+    qdq(b, "x", "xd", 0.01f);
+    quantizedConv(b, "xd", "c0", {8, 8, 1, 1});
+    b.node("Relu", {"c0"}, {"r0"});
+    qdq(b, "r0", "d0", 0.02f);
+    quantizedConv(b, "d0", "c1", {8, 8, 3, 3});
+    qdq(b, "c1", "d1", 0.03f);
+    quantizedConv(b, "d1", "c2", {8, 8, 3, 3});
+    b.node("Add", {"c2", "d0"}, {"s"});
+    std::string last = "s";
+    if (reluBetween) b.node("Relu", {"s"}, {last = "r"});
+    qdq(b, last, "y", kStep);
+    all.push_back({reluBetween ? "residual with relu" : "residual", finish(b, "y"), kStep});
+  }
+  {
+    // The skip is still needed afterwards, in float.
+    ModelBuilder b;
+    b.input("x", image);
+    qdq(b, "x", "xd", 0.01f);
+    quantizedConv(b, "xd", "c1", {8, 8, 3, 3});
+    b.node("Add", {"c1", "x"}, {"s"}).node("Add", {"s", "xd"}, {"t"});
+    qdq(b, "t", "y", kStep);
+    all.push_back({"residual with a float skip", finish(b, "y"), kStep});
+  }
+  {
+    ModelBuilder b;
+    b.input("x", image);
+    qdq(b, "x", "xd", kStep);
+    b.node("MaxPool", {"xd"}, {"m"},
+           {ints("kernel_shape", {3, 3}), ints("strides", {2, 2}), ints("pads", {1, 1, 1, 1})});
+    qdq(b, "m", "y", kStep);
+    all.push_back({"max pooling", finish(b, "y"), kStep});
+  }
+  {
+    ModelBuilder b;
+    b.input("x", image);
+    qdq(b, "x", "xd", 0.01f);
+    quantizedConv(b, "xd", "c1", {8, 8, 1, 1});
+    quantizedConv(b, "xd", "c2", {4, 8, 3, 3});
+    b.node("Concat", {"c1", "c2"}, {"k"}, {Attribute::ofInt("axis", 1)});
+    qdq(b, "k", "y", kStep);
+    all.push_back({"concatenation", finish(b, "y"), kStep});
+  }
+  {
+    ModelBuilder b;
+    b.input("x", image);
+    qdq(b, "x", "xd", 0.01f);
+    b.node("GlobalAveragePool", {"xd"}, {"p"}).node("Flatten", {"p"}, {"f"});
+    qdq(b, "f", "fd", 0.005f);
+    quantizedWeights(b, "w", {10, 8}, 0);
+    b.weight("b", {10}).node("Gemm", {"fd", "w", "b"}, {"g"}, {Attribute::ofInt("transB", 1)});
+    qdq(b, "g", "y", kStep);
+    all.push_back({"classifier head", finish(b, "y"), kStep});
+  }
+  {
+    ModelBuilder b;
+    b.input("x", {-1, 6, 8});
+    qdq(b, "x", "xd", 0.01f);
+    quantizedWeights(b, "w", {8, 12}, 1);
+    b.node("MatMul", {"xd", "w"}, {"g"}).node("Relu", {"g"}, {"r"});
+    qdq(b, "r", "y", kStep);
+    all.push_back({"matrix product", finish(b, "y"), kStep});
+  }
+  {
+    // A zero point other than 0 is outside the integer path: the answer must be the same all the same.
+    ModelBuilder b;
+    b.input("x", image);
+    qdq(b, "x", "xd", 0.01f, true, 128);
+    quantizedConv(b, "xd", "c", {16, 8, 3, 3});
+    qdq(b, "c", "y", kStep);
+    all.push_back({"asymmetric activations", finish(b, "y"), kStep});
+  }
+  return all;
+}
+
+}  // namespace presisi::test

@@ -1,0 +1,189 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "backend/cpu_models.hpp"
+#include "backend/registry.hpp"
+#include "core/error.hpp"
+
+using namespace presisi;
+
+namespace {
+
+backend::Backend* cpu() {
+  backend::setLibraryFolder(PRESISI_TEST_LIBRARIES);
+  return backend::probe("cpu").available ? &backend::get("cpu") : nullptr;
+}
+
+backend::Feeds feedsFor(const onnx::Model& model, int64_t batch) {
+  test::ModelBuilder random;
+  Dims dims = model.graph.inputs[0].dims;
+  dims[0] = batch;
+  return {{"x", random.random(dims, -1.2f, 1.2f)}};
+}
+
+struct Difference {
+  float largest = 0;     // relative to the largest value of the tensor
+  double different = 0;  // share of elements that differ by more than rounding
+};
+
+Difference compare(const Tensor& expected, const Tensor& actual, float step) {
+  REQUIRE(expected.dims() == actual.dims());
+  REQUIRE(expected.dtype() == actual.dtype());
+  const std::vector<float> a = expected.toFloats(), b = actual.toFloats();
+  float scale = step;
+  if (step == 0) {
+    for (const float v : a) scale = std::max(scale, std::fabs(v));
+    scale = std::max(scale, std::numeric_limits<float>::min());
+  }
+  Difference d;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const float error = std::fabs(a[i] - b[i]) / scale;
+    d.largest = std::max(d.largest, error);
+    d.different += error > 0.01f ? 1.0 / static_cast<double>(a.size()) : 0.0;
+  }
+  return d;
+}
+
+}  // namespace
+
+TEST_CASE("the CPU backend computes what the reference computes, in float") {
+  backend::Backend* backend = cpu();
+  if (backend == nullptr) return;
+  backend::Backend& reference = backend::get("reference");
+  for (const test::NamedModel& named : test::floatModels()) {
+    CAPTURE(named.name);
+    backend::BuildOptions options;
+    options.maxBatch = 8;
+    options.threads = 2;
+    const auto engine = backend->build(named.model, options, {}, {});
+    const auto oracle = reference.build(named.model, options, {}, {});
+    const auto session = engine->createSession({});
+    const auto single = engine->createSession({1, true});
+    for (const int64_t batch : {1, 5, 2, 1}) {
+      CAPTURE(batch);
+      const backend::Feeds feeds = feedsFor(named.model, batch);
+      const std::vector<Tensor> expected = oracle->createSession({})->run(feeds);
+      const std::vector<Tensor> actual = session->run(feeds);
+      const std::vector<Tensor> again = single->run(feeds);
+      REQUIRE(expected.size() == actual.size());
+      for (size_t i = 0; i < expected.size(); ++i) {
+        CAPTURE(i);
+        CHECK(compare(expected[i], actual[i], 0).largest < 2e-5f);
+        CHECK(compare(expected[i], again[i], 0).largest < 2e-5f);
+      }
+    }
+    CHECK(single->lastTiming().layers.size() == engine->layers().size());
+  }
+}
+
+TEST_CASE("the CPU backend's integers differ from the reference by one step at most, and only at a tie") {
+  backend::Backend* backend = cpu();
+  if (backend == nullptr) return;
+  backend::Backend& reference = backend::get("reference");
+  for (const test::NamedModel& named : test::integerModels()) {
+    CAPTURE(named.name);
+    backend::BuildOptions options;
+    options.maxBatch = 8;
+    const auto engine = backend->build(named.model, options, {}, {});
+    const auto oracle = reference.build(named.model, options, {}, {});
+    for (const int64_t batch : {1, 3}) {
+      CAPTURE(batch);
+      const backend::Feeds feeds = feedsFor(named.model, batch);
+      const std::vector<Tensor> expected = oracle->createSession({})->run(feeds);
+      const std::vector<Tensor> actual = engine->createSession({})->run(feeds);
+      const Difference d = compare(expected[0], actual[0], named.step);
+      CHECK(d.largest < 1.01f);
+      CHECK(d.different < 0.002);
+    }
+  }
+}
+
+TEST_CASE("what was asked to be INT8 runs in INT8, and what does not says why") {
+  backend::Backend* backend = cpu();
+  if (backend == nullptr) return;
+  for (const test::NamedModel& named : test::integerModels()) {
+    CAPTURE(named.name);
+    for (const backend::LayerInfo& layer : backend->build(named.model, {}, {}, {})->layers()) {
+      if (layer.macs == 0) continue;
+      CHECK(layer.requested == "int8");
+      if (named.name == "asymmetric activations") {
+        CHECK(layer.precision == "fp32");
+        CHECK_FALSE(layer.reason.empty());
+      } else {
+        CHECK(layer.precision == "int8");
+        CHECK(layer.reason.empty());
+      }
+    }
+  }
+}
+
+TEST_CASE("residual sums, activations and quantization are fused into the convolution") {
+  backend::Backend* backend = cpu();
+  if (backend == nullptr) return;
+  for (const test::NamedModel& named : test::integerModels()) {
+    if (named.name != "residual with relu") continue;
+    const auto layers = backend->build(named.model, {}, {}, {})->layers();
+    // Quantize the input, three convolutions, dequantize, hand over: nothing else, and the sum is in place.
+    CHECK(layers.size() == 6);
+    CHECK(std::count_if(layers.begin(), layers.end(), [](const auto& l) { return l.op == "Conv"; }) == 3);
+  }
+}
+
+TEST_CASE("an engine survives serialization, and answers the same") {
+  backend::Backend* backend = cpu();
+  if (backend == nullptr) return;
+  for (const test::NamedModel& named : test::integerModels()) {
+    CAPTURE(named.name);
+    const auto engine = backend->build(named.model, {}, {}, {});
+    const auto plan = std::make_shared<std::string>(engine->serialize());
+    const auto loaded = backend->load(reinterpret_cast<const uint8_t*>(plan->data()), plan->size(), plan, {});
+    const backend::Feeds feeds = feedsFor(named.model, 1);
+    const Tensor expected = engine->createSession({})->run(feeds)[0];
+    const Tensor actual = loaded->createSession({})->run(feeds)[0];
+    CHECK(compare(expected, actual, named.step).largest == 0);
+    CHECK(loaded->serialize() == *plan);
+  }
+}
+
+TEST_CASE("feeds that do not fit are refused with what was expected") {
+  backend::Backend* backend = cpu();
+  if (backend == nullptr) return;
+  const onnx::Model model = test::floatModels()[0].model;
+  for (backend::Backend* each : {backend, &backend::get("reference")}) {
+    CAPTURE(each->name());
+    backend::BuildOptions options;
+    options.maxBatch = 2;
+    const auto session = each->build(model, options, {}, {})->createSession({});
+    const auto code = [&](const backend::Feeds& feeds) {
+      try {
+        session->run(feeds);
+      } catch (const Error& error) {
+        return std::string(name(error.code()));
+      }
+      return std::string("accepted");
+    };
+    CHECK(code({}) == "ERR_PRESISI_SHAPE_MISMATCH");
+    CHECK(code({{"x", Tensor(DType::Float64, {1, 8, 11, 13})}}) == "ERR_PRESISI_SHAPE_MISMATCH");
+    CHECK(code({{"x", Tensor(DType::Float32, {1, 8, 11})}}) == "ERR_PRESISI_SHAPE_MISMATCH");
+    CHECK(code({{"x", Tensor(DType::Float32, {1, 8, 11, 14})}}) == "ERR_PRESISI_SHAPE_MISMATCH");
+    CHECK(code({{"x", Tensor(DType::Float32, {3, 8, 11, 13})}}) == "ERR_PRESISI_SHAPE_MISMATCH");
+    CHECK(code({{"x", Tensor(DType::Float32, {1, 8, 11, 13})}, {"z", Tensor::scalar(1)}}) ==
+          "ERR_PRESISI_SHAPE_MISMATCH");
+    CHECK(code({{"x", Tensor(DType::Float32, {2, 8, 11, 13})}}) == "accepted");
+  }
+}
+
+TEST_CASE("a requested stop ends the run") {
+  backend::Backend* backend = cpu();
+  if (backend == nullptr) return;
+  StopSource stop;
+  stop.requestStop();
+  const onnx::Model model = test::floatModels()[0].model;
+  const auto session = backend->build(model, {}, {}, {})->createSession({});
+  CHECK_THROWS_AS(session->run(
+                      feedsFor(model, 1), [](size_t, const Tensor&) {}, stop.token()),
+                  Error);
+}
