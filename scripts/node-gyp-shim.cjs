@@ -10,7 +10,7 @@ const { dirname, join } = require('node:path');
 const option = (name) => process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
 
 const cmakeJs = join(dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
-const parameters = ['rebuild', '--config', process.argv.includes('--debug') ? 'Debug' : 'Release'];
+const parameters = ['compile', '--config', process.argv.includes('--debug') ? 'Debug' : 'Release'];
 const arch = option('arch');
 if (arch !== undefined) parameters.push('--arch', arch);
 

@@ -38,7 +38,8 @@ struct Probe {
 struct TensorInfo {
   std::string name;
   DType dtype = DType::Undefined;
-  Dims dims;  ///< -1: dynamic
+  Dims dims;           ///< -1: dynamic
+  bool ranked = true;  ///< false: the model doesn't even say how many dimensions there are
 };
 
 struct BuildOptions {

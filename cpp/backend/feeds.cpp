@@ -7,13 +7,15 @@ namespace presisi::backend {
 
 std::vector<TensorInfo> describeInputs(const onnx::Model& model) {
   std::vector<TensorInfo> infos;
-  for (const onnx::ValueInfo& input : model.graph.inputs) infos.push_back({input.name, input.dtype, input.dims});
+  for (const onnx::ValueInfo& input : model.graph.inputs)
+    infos.push_back({input.name, input.dtype, input.dims, input.hasShape});
   return infos;
 }
 
 std::vector<TensorInfo> describeOutputs(const onnx::Model& model) {
   std::vector<TensorInfo> infos;
-  for (const onnx::ValueInfo& output : model.graph.outputs) infos.push_back({output.name, output.dtype, output.dims});
+  for (const onnx::ValueInfo& output : model.graph.outputs)
+    infos.push_back({output.name, output.dtype, output.dims, output.hasShape});
   // Two batch sizes tell which dimensions follow the batch; a model without a dynamic one gives the same twice.
   bool dynamic = false;
   for (const onnx::ValueInfo& input : model.graph.inputs)
@@ -31,6 +33,7 @@ std::vector<TensorInfo> describeOutputs(const onnx::Model& model) {
     const ops::TensorType& b = two.types.at(info.name);
     info.dtype = a.dtype;
     info.dims = a.dims;
+    info.ranked = true;
     for (size_t i = 0; i < info.dims.size() && i < b.dims.size(); ++i) {
       if (a.dims[i] != b.dims[i]) info.dims[i] = -1;
     }
@@ -51,9 +54,10 @@ std::vector<Dims> validateFeeds(const std::vector<TensorInfo>& inputs, const Fee
       refuse("Expected " + std::string(name(input.dtype)) + " for input \"" + input.name + "\" but received " +
              name(tensor.dtype()));
     }
-    bool fits = tensor.rank() == input.dims.size();
-    for (size_t i = 0; fits && i < tensor.rank(); ++i)
-      fits = input.dims[i] < 0 ? tensor.dim(i) > 0 : tensor.dim(i) == input.dims[i];
+    bool fits = !input.ranked || tensor.rank() == input.dims.size();
+    for (size_t i = 0; fits && input.ranked && i < tensor.rank(); ++i) {
+      fits = input.dims[i] < 0 || tensor.dim(i) == input.dims[i];
+    }
     if (!fits) {
       refuse("Expected shape " + toString(input.dims) + " for input \"" + input.name + "\" but received " +
              toString(tensor.dims()));

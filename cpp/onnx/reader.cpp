@@ -9,7 +9,7 @@
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "onnx/reader_graph.hpp"
-#include "onnx/upgrade_opset6.hpp"
+#include "onnx/upgrade_to_opset7.hpp"
 #include "onnx/validate.hpp"
 #include "onnx/wire.hpp"
 

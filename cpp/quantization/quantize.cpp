@@ -7,7 +7,7 @@
 #include "core/error.hpp"
 #include "quantization/names.hpp"
 #include "quantization/placement.hpp"
-#include "quantization/upgrade_opset.hpp"
+#include "quantization/upgrade_to_opset13.hpp"
 #include "quantization/weights.hpp"
 
 namespace presisi::quantization {

@@ -192,7 +192,7 @@ def main() -> None:
         # A generator for each phase, so that a resumed run draws what an unbroken one would have drawn.
         run_phase(model, average, phase, args, np.random.default_rng((args.seed, index)))
         torch.save({"model": model.state_dict(), "average": average.state_dict()}, saved)
-    print(f"training took {(time.monotonic() - started) / 60:.1f} minutes", flush=True)
+    print(f"this run trained for {(time.monotonic() - started) / 60:.1f} minutes", flush=True)
 
     report(average, "test", args.data / "test-256")
     report(average, "calibration", args.data / "calibration-256")

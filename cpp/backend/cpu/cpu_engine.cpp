@@ -38,7 +38,7 @@ CpuEngine::CpuEngine(onnx::Model model, const backend::BuildOptions& options)
   } catch (const Error& error) {
     // Shapes that depend on what is fed are known only then.
     for (const backend::TensorInfo& input : inputs_) {
-      if (input.dims.size() <= 1) byValue_.insert(input.name);
+      if (input.ranked && input.dims.size() <= 1) byValue_.insert(input.name);
     }
     if (error.code() != ErrorCode::UnsupportedModel || byValue_.empty()) throw;
     programs_.clear();

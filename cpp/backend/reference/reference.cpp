@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 
+#include "backend/feeds.hpp"
 #include "backend/reference/network.hpp"
 #include "onnx/reader.hpp"
 #include "onnx/writer.hpp"
@@ -21,49 +22,6 @@ struct Network {
   int64_t maxBatch = 1;
 };
 
-std::vector<TensorInfo> describe(const std::vector<onnx::ValueInfo>& values) {
-  std::vector<TensorInfo> infos;
-  for (const onnx::ValueInfo& value : values) infos.push_back({value.name, value.dtype, value.dims});
-  return infos;
-}
-
-[[noreturn]] void refuseFeed(const std::string& input, const std::string& expected, const std::string& received) {
-  throw Error(ErrorCode::ShapeMismatch, "input \"" + input + "\": expected " + expected + " but received " + received);
-}
-
-void checkFeed(const onnx::ValueInfo& input, const Tensor& feed, int64_t maxBatch) {
-  const std::string received = std::string(name(feed.dtype())) + " " + toString(feed.dims());
-  const std::string expected = std::string(name(input.dtype)) + " " + (input.hasShape ? toString(input.dims) : "[...]");
-  if (feed.dtype() != input.dtype) refuseFeed(input.name, expected, received);
-  if (!input.hasShape) return;
-  if (feed.rank() != input.dims.size()) refuseFeed(input.name, expected, received);
-  for (size_t i = 0; i < feed.rank(); ++i) {
-    if (input.dims[i] >= 0 && input.dims[i] != feed.dim(i)) refuseFeed(input.name, expected, received);
-  }
-  if (!input.dims.empty() && input.dims[0] < 0 && feed.dim(0) > maxBatch) {
-    refuseFeed(input.name, "a batch of at most " + std::to_string(maxBatch),
-               "one of " + std::to_string(feed.dim(0)) + ", " + received);
-  }
-}
-
-void checkFeeds(const Network& network, const Feeds& feeds) {
-  const std::vector<onnx::ValueInfo>& inputs = network.model.graph.inputs;
-  for (const onnx::ValueInfo& input : inputs) {
-    const auto it = feeds.find(input.name);
-    if (it == feeds.end()) {
-      refuseFeed(input.name, std::string(name(input.dtype)) + " " + toString(input.dims), "nothing");
-    }
-    checkFeed(input, it->second, network.maxBatch);
-  }
-  for (const auto& [name, feed] : feeds) {
-    const bool known = std::any_of(inputs.begin(), inputs.end(), [&, &n = name](const auto& i) { return i.name == n; });
-    if (known) continue;
-    std::string list;
-    for (const onnx::ValueInfo& input : inputs) list += (list.empty() ? "\"" : ", \"") + input.name + "\"";
-    throw Error(ErrorCode::ShapeMismatch, "the model has no input \"" + name + "\": its inputs are " + list);
-  }
-}
-
 using Clock = std::chrono::steady_clock;
 
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -77,7 +35,7 @@ class ReferenceSession : public Session {
 
   void run(const Feeds& feeds, const OutputSink& sink, const StopToken& stop) override {
     const auto start = Clock::now();
-    checkFeeds(*network_, feeds);
+    validateFeeds(network_->inputs, feeds, network_->maxBatch);
     timing_ = {};
     peak_ = 0;
     // Everything the network computes is let go when this returns.
@@ -171,8 +129,8 @@ class ReferenceBackend : public Backend {
     auto network = std::make_shared<Network>();
     network->model = model;
     network->steps = planSteps(model);
-    network->inputs = describe(model.graph.inputs);
-    network->outputs = describe(model.graph.outputs);
+    network->inputs = describeInputs(model);
+    network->outputs = describeOutputs(model);
     network->maxBatch = options.maxBatch;
     if (progress) progress({"build", 1, 1});
     return std::make_shared<ReferenceEngine>(std::move(network));

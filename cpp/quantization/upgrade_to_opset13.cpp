@@ -1,4 +1,4 @@
-#include "quantization/upgrade_opset.hpp"
+#include "quantization/upgrade_to_opset13.hpp"
 
 #include <algorithm>
 #include <limits>

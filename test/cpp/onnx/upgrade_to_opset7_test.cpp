@@ -1,4 +1,4 @@
-#include "onnx/upgrade_opset6.hpp"
+#include "onnx/upgrade_to_opset7.hpp"
 
 #include <doctest/doctest.h>
 
