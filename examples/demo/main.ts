@@ -1,6 +1,6 @@
 // The main job, end to end: a trained ONNX model is calibrated with real pictures, compressed to FP16 and INT8, and tried on
 // pictures it has never seen.
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -119,3 +119,14 @@ for (const card of cards) {
 const figure = join(out, 'pictures.svg');
 await writeFile(figure, await drawCards('Unseen pictures, classified by the FP32 and the INT8 engine', cards));
 console.log(`\npictures: ${relative(root, figure)}; engines and the Q/DQ ONNX beside it`);
+
+if (process.argv.includes('--update-readme')) {
+  const readme = join(root, 'README.md');
+  const text = await readFile(readme, 'utf8');
+  await writeFile(
+    readme,
+    text.replace(/(<!-- demo -->\n)[^]*(<!-- \/demo -->)/, (_, a, b) => `${a}${lines.join('\n')}\n${b}`),
+  );
+  await mkdir(join(root, 'docs'), { recursive: true });
+  await copyFile(figure, join(root, 'docs', 'pictures.svg'));
+}

@@ -21,7 +21,7 @@ namespace {
 class TemporaryFile {
  public:
   TemporaryFile() {
-    char folder[] = "/tmp/presisi-engine-XXXXXX";
+    char folder[] = "/tmp/presisi-XXXXXX";
     REQUIRE(mkdtemp(folder) != nullptr);
     folder_ = folder;
     path_ = folder_ + "/model.engine";
