@@ -42,37 +42,35 @@ std::vector<TensorInfo> describeOutputs(const onnx::Model& model) {
 }
 
 std::vector<Dims> validateFeeds(const std::vector<TensorInfo>& inputs, const Feeds& feeds, int64_t maxBatch) {
-  const auto refuse = [](const std::string& message, const std::string& hint = {}) {
-    throw Error(ErrorCode::ShapeMismatch, message, hint);
-  };
   std::vector<Dims> shapes;
   for (const TensorInfo& input : inputs) {
+    const std::string expected = std::string(name(input.dtype)) + " " + (input.ranked ? toString(input.dims) : "[...]");
+    const auto refuse = [&](const std::string& wanted, const std::string& received, const std::string& hint = {}) {
+      throw Error(ErrorCode::ShapeMismatch,
+                  "Expected " + wanted + " for input \"" + input.name + "\" but received " + received, hint);
+    };
     const auto found = feeds.find(input.name);
-    if (found == feeds.end()) refuse("Expected a tensor for input \"" + input.name + "\" but received none");
+    if (found == feeds.end()) refuse(expected, "nothing");
     const Tensor& tensor = found->second;
-    if (tensor.dtype() != input.dtype) {
-      refuse("Expected " + std::string(name(input.dtype)) + " for input \"" + input.name + "\" but received " +
-             name(tensor.dtype()));
-    }
-    bool fits = !input.ranked || tensor.rank() == input.dims.size();
+    bool fits = tensor.dtype() == input.dtype && (!input.ranked || tensor.rank() == input.dims.size());
     for (size_t i = 0; fits && input.ranked && i < tensor.rank(); ++i) {
       fits = input.dims[i] < 0 || tensor.dim(i) == input.dims[i];
     }
-    if (!fits) {
-      refuse("Expected shape " + toString(input.dims) + " for input \"" + input.name + "\" but received " +
-             toString(tensor.dims()));
-    }
+    if (!fits) refuse(expected, std::string(name(tensor.dtype())) + " " + toString(tensor.dims()));
     if (!input.dims.empty() && input.dims[0] < 0 && tensor.dim(0) > maxBatch) {
-      refuse("Expected at most " + std::to_string(maxBatch) + " samples for input \"" + input.name +
-                 "\" but received " + std::to_string(tensor.dim(0)),
+      refuse("a batch of at most " + std::to_string(maxBatch), "one of " + std::to_string(tensor.dim(0)),
              "build or load the engine with a larger maxBatch, or run smaller batches");
     }
     shapes.push_back(tensor.dims());
   }
   for (const auto& [given, tensor] : feeds) {
     bool known = false;
-    for (const TensorInfo& input : inputs) known = known || input.name == given;
-    if (!known) refuse("Unknown input \"" + given + "\"");
+    std::string list;
+    for (const TensorInfo& input : inputs) {
+      known = known || input.name == given;
+      list += (list.empty() ? "\"" : ", \"") + input.name + "\"";
+    }
+    if (!known) throw Error(ErrorCode::ShapeMismatch, "There is no input \"" + given + "\": the inputs are " + list);
   }
   return shapes;
 }

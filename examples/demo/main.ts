@@ -125,7 +125,7 @@ if (process.argv.includes('--update-readme')) {
   const text = await readFile(readme, 'utf8');
   await writeFile(
     readme,
-    text.replace(/(<!-- demo -->\n)[^]*(<!-- \/demo -->)/, (_, a, b) => `${a}${lines.join('\n')}\n${b}`),
+    text.replace(/(<!-- demo -->\n)[\s\S]*(<!-- \/demo -->)/, (_, a, b) => `${a}${lines.join('\n')}\n${b}`),
   );
   await mkdir(join(root, 'docs'), { recursive: true });
   await copyFile(figure, join(root, 'docs', 'pictures.svg'));

@@ -84,16 +84,14 @@ class CpuBackend : public backend::Backend {
   std::shared_ptr<backend::Engine> build(const onnx::Model& model, const backend::BuildOptions& options,
                                          const ProgressFn& progress, const StopToken& stop) override {
     stop.check();
-    if (progress) progress({"build", 0, 1});
-    auto engine = std::make_shared<CpuEngine>(model, options);
-    stop.check();
-    if (progress) progress({"build", 1, 1});
-    return engine;
+    return translated("building", [&] { return std::make_shared<CpuEngine>(model, options, progress, stop); });
   }
 
   std::shared_ptr<backend::Engine> load(const uint8_t* plan, size_t size, std::shared_ptr<const void> owner,
                                         const backend::BuildOptions& options) override {
-    return std::make_shared<CpuEngine>(onnx::readModel(plan, size, std::move(owner)), options);
+    onnx::Model model = onnx::readModel(plan, size, std::move(owner));
+    return translated(
+        "loading", [&] { return std::make_shared<CpuEngine>(std::move(model), options, ProgressFn(), StopToken()); });
   }
 };
 

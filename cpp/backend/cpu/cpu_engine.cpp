@@ -21,7 +21,8 @@ constexpr size_t kKeptPrograms = 64;
 
 }  // namespace
 
-CpuEngine::CpuEngine(onnx::Model model, const backend::BuildOptions& options)
+CpuEngine::CpuEngine(onnx::Model model, const backend::BuildOptions& options, const ProgressFn& progress,
+                     const StopToken& stop)
     : original_(std::move(model)), simplified_(original_), options_(options) {
   if (options_.threads <= 0) options_.threads = physicalCores();
   inputs_ = backend::describeInputs(original_);
@@ -34,7 +35,7 @@ CpuEngine::CpuEngine(onnx::Model model, const backend::BuildOptions& options)
     key.threads = options_.threads;
     const std::map<std::string, Dims> atOne = graph::inputShapes(simplified_, 1);
     for (const backend::TensorInfo& input : inputs_) key.shapes.push_back(atOne.at(input.name));
-    program(key, {});
+    program(key, {}, progress, stop);
   } catch (const Error& error) {
     // Shapes that depend on what is fed are known only then.
     for (const backend::TensorInfo& input : inputs_) {
@@ -58,7 +59,8 @@ ProgramKey CpuEngine::keyOf(const backend::Feeds& feeds, int threads) const {
 
 std::string CpuEngine::serialize() const { return onnx::writeModel(original_, true); }
 
-std::shared_ptr<const Program> CpuEngine::program(const ProgramKey& key, const backend::Feeds& feeds) {
+std::shared_ptr<const Program> CpuEngine::program(const ProgramKey& key, const backend::Feeds& feeds,
+                                                  const ProgressFn& progress, const StopToken& stop) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto known = programs_.find(key);
   if (known != programs_.end()) return known->second;
@@ -68,7 +70,7 @@ std::shared_ptr<const Program> CpuEngine::program(const ProgramKey& key, const b
   }
   std::shared_ptr<const Program> made;
   if (byValue_.empty()) {
-    made = std::make_shared<const Program>(Lowering(simplified_, shapes, weights_).run());
+    made = std::make_shared<const Program>(Lowering(simplified_, shapes, weights_, progress, stop).run());
   } else {
     onnx::Model fixed = simplified_;
     std::vector<onnx::ValueInfo>& inputs = fixed.graph.inputs;
@@ -76,7 +78,7 @@ std::shared_ptr<const Program> CpuEngine::program(const ProgramKey& key, const b
         std::remove_if(inputs.begin(), inputs.end(), [&](const auto& i) { return byValue_.count(i.name) > 0; }),
         inputs.end());
     for (const std::string& name : byValue_) fixed.graph.initializers[name] = feeds.at(name).clone();
-    made = std::make_shared<const Program>(Lowering(graph::simplify(fixed), shapes, weights_).run());
+    made = std::make_shared<const Program>(Lowering(graph::simplify(fixed), shapes, weights_, progress, stop).run());
   }
   if (programs_.size() >= kKeptPrograms) programs_.erase(std::prev(programs_.end()));
   return programs_.emplace(key, std::move(made)).first->second;

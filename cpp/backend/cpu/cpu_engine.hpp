@@ -17,8 +17,7 @@ namespace presisi::cpu {
 /// weights.
 class CpuEngine : public backend::Engine, public std::enable_shared_from_this<CpuEngine> {
  public:
-  /// `plan` is what serialize() gives back; empty: written from `model` when asked.
-  CpuEngine(onnx::Model model, const backend::BuildOptions& options);
+  CpuEngine(onnx::Model model, const backend::BuildOptions& options, const ProgressFn& progress, const StopToken& stop);
 
   const std::vector<backend::TensorInfo>& inputs() const override { return inputs_; }
   const std::vector<backend::TensorInfo>& outputs() const override { return outputs_; }
@@ -30,7 +29,8 @@ class CpuEngine : public backend::Engine, public std::enable_shared_from_this<Cp
   /// Checks the feeds and says which program they need.
   ProgramKey keyOf(const backend::Feeds& feeds, int threads) const;
   /// Lowered on first use. Must be called on the thread that will run it, with its OpenMP team set.
-  std::shared_ptr<const Program> program(const ProgramKey& key, const backend::Feeds& feeds);
+  std::shared_ptr<const Program> program(const ProgramKey& key, const backend::Feeds& feeds, const ProgressFn& progress,
+                                         const StopToken& stop);
 
  private:
   onnx::Model original_;  ///< as given: what is serialized

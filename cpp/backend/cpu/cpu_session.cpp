@@ -54,13 +54,13 @@ int64_t CpuSession::arenaBytes() const {
   return bytes;
 }
 
-CpuSession::Bound& CpuSession::bound(const backend::Feeds& feeds) {
+CpuSession::Bound& CpuSession::bound(const backend::Feeds& feeds, const StopToken& stop) {
   ProgramKey key = engine_->keyOf(feeds, threads_);
   const auto known = std::find_if(bound_.begin(), bound_.end(), [&](const auto& b) { return b->key == key; });
   if (known != bound_.end()) {
     std::rotate(bound_.begin(), known, known + 1);
   } else {
-    const std::shared_ptr<const Program> program = engine_->program(key, feeds);
+    const std::shared_ptr<const Program> program = engine_->program(key, feeds, {}, stop);
     bound_.insert(bound_.begin(), std::make_unique<Bound>(std::move(key), program));
     if (bound_.size() > kKeptPrograms) bound_.pop_back();
   }
@@ -71,7 +71,7 @@ void CpuSession::run(const backend::Feeds& feeds, const backend::OutputSink& sin
   stop.check();
   const auto begin = Clock::now();
   omp_set_num_threads(threads_);
-  Bound& b = bound(feeds);
+  Bound& b = bound(feeds, stop);
   for (size_t i = 0; i < b.feeds.size(); ++i) b.feeds[i] = feeds.at(b.program->feeds[i]).data<void>();
 
   timing_.layers.clear();
@@ -83,8 +83,7 @@ void CpuSession::run(const backend::Feeds& feeds, const backend::OutputSink& sin
     try {
       step.readsFeed ? step.bind(b)() : b.runners[i]();
     } catch (const dnnl::error& error) {
-      throw Error(ErrorCode::Internal,
-                  "oneDNN failed in " + step.info.op + " \"" + step.info.name + "\": " + error.what());
+      rethrow(error, "running " + step.info.op + " \"" + step.info.name + "\"");
     }
     if (profile_) timing_.layers.push_back(secondsSince(stepBegin));
     if (step.output >= 0 && sink) {

@@ -18,7 +18,7 @@ class CpuSession : public backend::Session {
 
  private:
   struct Bound;
-  Bound& bound(const backend::Feeds& feeds);
+  Bound& bound(const backend::Feeds& feeds, const StopToken& stop);
 
   std::shared_ptr<CpuEngine> engine_;
   int threads_;

@@ -6,8 +6,14 @@
 
 namespace presisi::cpu {
 
-Lowering::Lowering(const onnx::Model& model, const std::map<std::string, Dims>& inputShapes, WeightStore& weights)
-    : model_(model), types_(graph::specialize(model, inputShapes)), links_(model.graph), weights_(weights) {}
+Lowering::Lowering(const onnx::Model& model, const std::map<std::string, Dims>& inputShapes, WeightStore& weights,
+                   const ProgressFn& progress, const StopToken& stop)
+    : model_(model),
+      types_(graph::specialize(model, inputShapes)),
+      links_(model.graph),
+      weights_(weights),
+      progress_(progress),
+      stop_(stop) {}
 
 Program Lowering::run() {
   for (const onnx::ValueInfo& input : model_.graph.inputs) {
@@ -25,7 +31,11 @@ Program Lowering::run() {
   for (const onnx::ValueInfo& output : model_.graph.outputs) {
     if (links_.producer(output.name) < 0 || !constantOrDequantized(output.name).empty()) emitOutputs(output.name);
   }
-  for (const Group& group : groups_) {
+  for (size_t i = 0; i < groups_.size(); ++i) {
+    // Creating a primitive compiles its kernel and packs its weights: the slow part of a build.
+    stop_.check();
+    if (progress_) progress_({"build", static_cast<double>(i), static_cast<double>(groups_.size())});
+    const Group& group = groups_[i];
     switch (group.kind) {
       case Kind::Convolution: emitConvolution(group); break;
       case Kind::Product: emitProduct(group); break;

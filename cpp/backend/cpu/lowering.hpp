@@ -19,7 +19,8 @@ namespace presisi::cpu {
 /// exists.
 class Lowering {
  public:
-  Lowering(const onnx::Model& model, const std::map<std::string, Dims>& inputShapes, WeightStore& weights);
+  Lowering(const onnx::Model& model, const std::map<std::string, Dims>& inputShapes, WeightStore& weights,
+           const ProgressFn& progress, const StopToken& stop);
   Program run();
 
  private:
@@ -134,6 +135,8 @@ class Lowering {
   graph::Specialization types_;
   onnx::Links links_;
   WeightStore& weights_;
+  const ProgressFn& progress_;
+  const StopToken& stop_;
   Program program_;
   std::vector<Group> groups_;   ///< in order of emission
   std::vector<int> emittedAt_;  ///< per node: index of the last node of its group

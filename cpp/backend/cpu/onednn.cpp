@@ -13,6 +13,11 @@ using dnnl::prop_kind;
 
 #define PRESISI_DNNL3 (DNNL_VERSION_MAJOR >= 3)
 
+void rethrow(const dnnl::error& error, const std::string& doing) {
+  const ErrorCode code = error.status == dnnl_out_of_memory ? ErrorCode::OutOfMemory : ErrorCode::Internal;
+  throw Error(code, "oneDNN failed in " + doing + ": " + error.what());
+}
+
 const dnnl::engine& cpuEngine() {
   static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   return engine;
@@ -73,8 +78,7 @@ bool created(F&& create) {
     return true;
   } catch (const dnnl::error& error) {
     if (error.status == dnnl_unimplemented) return false;
-    if (error.status == dnnl_out_of_memory) throw Error(ErrorCode::OutOfMemory, "oneDNN: out of memory");
-    throw Error(ErrorCode::Internal, std::string("oneDNN: ") + error.what());
+    rethrow(error, "creating a primitive");
   }
 }
 

@@ -74,6 +74,18 @@ struct Primitive {
   Arguments constants;            ///< run-time scales (3.x)
 };
 
+/// What oneDNN throws becomes a presisi::Error that says what was being done.
+[[noreturn]] void rethrow(const dnnl::error& error, const std::string& doing);
+
+template <typename F>
+auto translated(const std::string& doing, F&& f) {
+  try {
+    return f();
+  } catch (const dnnl::error& error) {
+    rethrow(error, doing);
+  }
+}
+
 const dnnl::engine& cpuEngine();
 dnnl::memory::data_type toOneDnn(DType dtype);
 /// NHWC for rank 4, row-major otherwise.

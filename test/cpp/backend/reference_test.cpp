@@ -99,12 +99,13 @@ TEST_CASE("reference: feeds that don't fit are refused by name") {
     return throwsError(ErrorCode::ShapeMismatch, text, [&] { session->run(feeds); });
   };
   const Tensor good(DType::Float32, {1, 3, 8, 8});
-  CHECK(fails({}, "input \"x\": expected float32 [?, 3, 8, 8] but received nothing"));
-  CHECK(fails({{"x", good}, {"q", good}}, "no input \"q\": its inputs are \"x\""));
+  CHECK(fails({}, "Expected float32 [?, 3, 8, 8] for input \"x\" but received nothing"));
+  CHECK(fails({{"x", good}, {"q", good}}, "no input \"q\": the inputs are \"x\""));
   CHECK(fails({{"x", Tensor(DType::Uint8, {1, 3, 8, 8})}}, "received uint8 [1, 3, 8, 8]"));
   CHECK(fails({{"x", Tensor(DType::Float32, {1, 3, 8})}}, "received float32 [1, 3, 8]"));
-  CHECK(fails({{"x", Tensor(DType::Float32, {1, 3, 8, 9})}}, "expected float32 [?, 3, 8, 8]"));
-  CHECK(fails({{"x", Tensor(DType::Float32, {5, 3, 8, 8})}}, "a batch of at most 4 but received one of 5"));
+  CHECK(fails({{"x", Tensor(DType::Float32, {1, 3, 8, 9})}}, "Expected float32 [?, 3, 8, 8]"));
+  CHECK(fails({{"x", Tensor(DType::Float32, {5, 3, 8, 8})}},
+              "a batch of at most 4 for input \"x\" but received one of 5"));
   CHECK(session->run({{"x", Tensor(DType::Float32, {4, 3, 8, 8})}}).at(0).dims() == Dims{4, 4, 8, 8});
 }
 
@@ -191,6 +192,7 @@ TEST_CASE("reference: Conv, Gemm and MatMul between DequantizeLinear nodes run o
     wide.node(example.op, {"x", "w"}, {"y"}, example.attributes).output("y", DType::Float64);
     onnx::Model quantizer = b.model;
     quantizer.graph.outputs[0].name = "xq";
+    quantizer.graph.outputs[0].dtype = DType::Undefined;
     Tensor x = runOne(quantizer, feeds).cast(DType::Float64);
     for (int64_t i = 0; i < x.size(); ++i) x.data<double>()[i] -= 113;
     const Tensor w = b.model.graph.initializers.at("w").cast(DType::Float64);
