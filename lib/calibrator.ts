@@ -12,7 +12,7 @@ import { type DecodedImage, decodeImages, inBatches, packPixels, resolveImages, 
 import { type CalibratorHandle, type ModelHandle, type NativeModel, native } from './native.js';
 import { canonical, imageInput, nativeImages, type Preprocessing } from './preprocess.js';
 import type { Scope } from './signal.js';
-import { checkFeeds } from './tensor.js';
+import { checkFeeds, type NativeFeed } from './tensor.js';
 
 /** How many pictures are used unless `samples` says otherwise, when there are more. */
 const DEFAULT_SAMPLES = 512;
@@ -73,7 +73,8 @@ class CalibrationRun {
   readonly warnings: string[] = [];
   readonly #job: CalibrationJob;
   readonly #scope: Scope;
-  readonly #data = createHash('sha256');
+  /** A hash for each sample: the data's identity depends neither on their order nor on how they were cut into batches. */
+  readonly #samples: string[] = [];
 
   constructor(job: CalibrationJob, scope: Scope) {
     this.#job = job;
@@ -163,7 +164,7 @@ class CalibrationRun {
         bad.push(error);
         if (policy === 'skip') this.warnings.push(`left out ${image.name}: ${error.message}`);
       } else if (pixels !== undefined && bytes !== undefined && (policy === 'skip' || bad.length === 0)) {
-        this.#data.update(`${await hashBytes(bytes)}\n`);
+        this.#samples.push(await hashBytes(bytes));
         yield pixels;
       }
     }
@@ -175,10 +176,7 @@ class CalibrationRun {
     for await (const feeds of batches) {
       this.#scope.check();
       const checked = checkFeeds(feeds, this.#job.model.inputs, `calibration.batches[${count}]`);
-      for (const { name, type, dims, data } of checked) {
-        this.#data.update(`${name} ${type} ${dims.join('x')}\n`);
-        await updateHash(this.#data, data);
-      }
+      this.#samples.push(...(await hashSamples(checked)));
       await native().collectFeeds(calibrator, checked, this.#scope.control);
       count += 1;
       this.#scope.report({ phase: 'calibrate', completed: count, total: 0 });
@@ -197,7 +195,7 @@ class CalibrationRun {
     const { modelSha256, preprocessing } = this.#job;
     const fingerprint = {
       model: modelSha256,
-      data: this.#data.digest('hex'),
+      data: createHash('sha256').update(this.#samples.sort().join('\n')).digest('hex'),
       preprocessing: 'images' in calibration && preprocessing ? canonical(preprocessing) : 'none',
     };
     try {
@@ -206,6 +204,23 @@ class CalibrationRun {
       await native().closeHandle(calibrator);
     }
   }
+}
+
+/** A hash for each sample of a batch; of the whole where the inputs don't agree on how many samples there are. */
+async function hashSamples(feeds: readonly NativeFeed[]): Promise<string[]> {
+  const count = feeds[0]?.dims[0] ?? 1;
+  const divisible = feeds.every(({ dims }) => dims[0] === count);
+  const hashes: string[] = [];
+  for (let sample = 0; sample < (divisible ? count : 1); sample += 1) {
+    const hash = createHash('sha256');
+    for (const { name, type, dims, data } of feeds) {
+      const size = divisible ? data.length / count : data.length;
+      hash.update(`${name} ${type} ${(divisible ? dims.slice(1) : dims).join('x')}\n`);
+      await updateHash(hash, data.subarray(sample * size, (sample + 1) * size));
+    }
+    hashes.push(hash.digest('hex'));
+  }
+  return hashes;
 }
 
 /** One error that names every picture that could not be decoded. */
