@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { fileSystemError } from './errors.js';
 
 /** Hashing a piece takes under a millisecond, so that other work gets its turn in between. */
@@ -10,6 +11,9 @@ export async function hashFile(path: string, signal: AbortSignal): Promise<{ sha
   const hash = createHash('sha256');
   let bytes = 0;
   try {
+    // A pipe would be waited for without end, and can't be read a second time.
+    const info = await stat(path);
+    if (!info.isFile() && !info.isDirectory()) throw new Error('it is not a regular file');
     for await (const piece of createReadStream(path, { highWaterMark: PIECE_BYTES }) as AsyncIterable<Buffer>) {
       signal.throwIfAborted();
       hash.update(piece);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -371,4 +372,12 @@ describe('what is refused', () => {
   test('nothing is left behind', async () => {
     expect((await readdir(folder)).filter((name) => name.includes('refused') || name.endsWith('.tmp'))).toEqual([]);
   });
+});
+
+test('a named pipe is refused, not waited for', async () => {
+  const pipe = path('pipe.onnx');
+  execFileSync('mkfifo', [pipe]);
+  const work = quantize(pipe, { precision: 'fp32', output: path('pipe.engine') });
+  const error = await presisiRejection(work, 'ERR_PRESISI_FILE_SYSTEM');
+  expect(error.message).toContain('not a regular file');
 });
