@@ -54,7 +54,7 @@ std::vector<Dims> validateFeeds(const std::vector<TensorInfo>& inputs, const Fee
     const Tensor& tensor = found->second;
     bool fits = tensor.dtype() == input.dtype && (!input.ranked || tensor.rank() == input.dims.size());
     for (size_t i = 0; fits && input.ranked && i < tensor.rank(); ++i) {
-      fits = input.dims[i] < 0 || tensor.dim(i) == input.dims[i];
+      fits = input.dims[i] < 0 ? tensor.dim(i) > 0 : tensor.dim(i) == input.dims[i];
     }
     if (!fits) refuse(expected, std::string(name(tensor.dtype())) + " " + toString(tensor.dims()));
     if (!input.dims.empty() && input.dims[0] < 0 && tensor.dim(0) > maxBatch) {
