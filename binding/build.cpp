@@ -8,8 +8,8 @@
 
 #include "backend/registry.hpp"
 #include "calibration/table.hpp"
-#include "clock.hpp"
 #include "conversions.hpp"
+#include "core/clock.hpp"
 #include "core/file.hpp"
 #include "engine/engine_file.hpp"
 #include "exports.hpp"
@@ -66,7 +66,8 @@ class Builder {
     const backend::Probe probe = backend.probe();
     requirePrecision(probe);
     const onnx::Model model = phase("quantize", [&] { return convert(probe); });
-    const std::string portable = request_.onnxOutput.empty() ? std::string() : phase("export", [&] { return write(); });
+    std::optional<onnx::Model> portable;
+    if (!request_.onnxOutput.empty()) portable = phase("export", [&] { return exported(); });
     std::string metadata;
     std::string plan;
     if (!request_.output.empty()) {
@@ -82,14 +83,13 @@ class Builder {
     context_.stop.check();
     // Nothing was written before this point, and both files are complete or absent.
     phase("write", [&] {
-      if (!request_.onnxOutput.empty()) writeFileAtomically(request_.onnxOutput, {{portable.data(), portable.size()}});
+      if (portable) onnx::writeModelFile(*portable, request_.onnxOutput);
       if (!request_.output.empty()) {
         engine::writeEngineFile(request_.output, metadata, plan);
         outcome_.engineBytes = MappedFile::open(request_.output)->size();
       }
       return 0;
     });
-    outcome_.onnxBytes = portable.size();
     return std::move(outcome_);
   }
 
@@ -140,18 +140,19 @@ class Builder {
   }
 
   /// The same network for other tools: weights as FP32 behind Q and DQ, and ONNX's own operators only.
-  std::string write() {
+  onnx::Model exported() {
+    onnx::Model model = request_.model->model;
     if (request_.build.precision == "int8") {
       quantization::Options portable = request_.quantize;
       portable.packWeights = false;
-      return onnx::writeModel(
-          quantization::lowerInternalOps(quantization::insertQdq(request_.model->model, thresholds_, portable).model));
-    }
-    if (request_.build.precision == "fp16") {
+      model = quantization::insertQdq(model, thresholds_, portable).model;
+    } else if (request_.build.precision == "fp16") {
       graph::HalfReport report;
-      return onnx::writeModel(quantization::lowerInternalOps(graph::storeAsHalf(request_.model->model, report)));
+      model = graph::storeAsHalf(model, report);
     }
-    return onnx::writeModel(quantization::lowerInternalOps(request_.model->model));
+    model = quantization::lowerInternalOps(model);
+    outcome_.onnxBytes = onnx::writtenSize(model);  // refused now rather than after the build
+    return model;
   }
 
   std::string describe(const backend::Engine& engine, const backend::Probe& probe) const {

@@ -43,7 +43,18 @@ struct Linear {
 
 const Tensor* floatInitializer(const onnx::Graph& graph, const std::string& name) {
   const Tensor* tensor = graph.initializer(name);
-  return tensor != nullptr && tensor->dtype() == DType::Float32 ? tensor : nullptr;
+  const bool isFloat = tensor != nullptr && (tensor->dtype() == DType::Float32 || isHalf(tensor->dtype()));
+  return isFloat ? tensor : nullptr;
+}
+
+/// `tensor` in another type; nothing where a value is beyond that type's range.
+std::optional<Tensor> storedAs(Tensor tensor, DType dtype) {
+  if (dtype == DType::Float32) return tensor;
+  Tensor stored = tensor.cast(dtype);
+  for (const float value : stored.toFloats()) {
+    if (!std::isfinite(value)) return std::nullopt;
+  }
+  return stored;
 }
 
 std::optional<Linear> asLinear(const onnx::Graph& graph, const onnx::Node& node) {
@@ -78,7 +89,7 @@ std::optional<Linear> asLinear(const onnx::Graph& graph, const onnx::Node& node)
   linear.outputRank = linear.weight->rank();
   if (node.hasInput(2)) {
     linear.bias = floatInitializer(graph, node.inputs[2]);
-    if (linear.bias == nullptr) return std::nullopt;
+    if (linear.bias == nullptr || linear.bias->dtype() != linear.weight->dtype()) return std::nullopt;
     // A Gemm's bias may be one value for all, or [1, N]; one per row can't be folded.
     const auto size = static_cast<size_t>(linear.bias->size());
     const bool isRow =
@@ -97,9 +108,9 @@ std::optional<std::vector<double>> perChannel(const Tensor& constant, const Line
     const bool isChannel = i + lead == 1 && constant.dim(i) == static_cast<int64_t>(linear.channels);
     if (constant.dim(i) != 1 && !isChannel) return std::nullopt;
   }
-  const float* values = constant.data<float>();
+  const std::vector<float> values = constant.toFloats();
   if (constant.size() == 1) return std::vector<double>(linear.channels, values[0]);
-  return std::vector<double>(values, values + constant.size());
+  return std::vector<double>(values.begin(), values.end());
 }
 
 std::optional<Affine> batchNorm(const onnx::Model& model, const onnx::Node& node, const std::string& input,
@@ -109,15 +120,16 @@ std::optional<Affine> batchNorm(const onnx::Model& model, const onnx::Node& node
   for (size_t i = 1; i < node.outputs.size(); ++i) {
     if (!node.outputs[i].empty()) return std::nullopt;
   }
-  const Tensor* parameters[4];
+  std::vector<float> parameters[4];
   for (size_t i = 0; i < 4; ++i) {
-    parameters[i] = floatInitializer(model.graph, node.inputs[i + 1]);
-    if (parameters[i] == nullptr || parameters[i]->size() != static_cast<int64_t>(linear.channels)) return std::nullopt;
+    const Tensor* parameter = floatInitializer(model.graph, node.inputs[i + 1]);
+    if (parameter == nullptr || parameter->size() != static_cast<int64_t>(linear.channels)) return std::nullopt;
+    parameters[i] = parameter->toFloats();
   }
   const double epsilon = static_cast<double>(node.getFloat("epsilon", 1e-5f));
   Affine affine(linear.channels);
   for (size_t c = 0; c < linear.channels; ++c) {
-    const auto value = [&](size_t i) { return static_cast<double>(parameters[i]->data<float>()[c]); };
+    const auto value = [&](size_t i) { return static_cast<double>(parameters[i][c]); };
     affine.scale[c] = value(0) / std::sqrt(value(3) + epsilon);
     affine.shift[c] = value(1) - value(2) * affine.scale[c];
   }
@@ -148,7 +160,7 @@ std::optional<Affine> asAffine(const onnx::Model& model, const onnx::Node& node,
 }
 
 Tensor scaledWeight(const onnx::Node& node, const Linear& linear, const Affine& affine) {
-  Tensor out = linear.weight->clone();
+  Tensor out = linear.weight->dtype() == DType::Float32 ? linear.weight->clone() : linear.weight->cast(DType::Float32);
   auto* values = out.data<float>();
   const int64_t first = out.dim(0);
   const int64_t second = out.dim(1);
@@ -168,9 +180,10 @@ Tensor scaledWeight(const onnx::Node& node, const Linear& linear, const Affine& 
 
 Tensor shiftedBias(const Linear& linear, const Affine& affine) {
   Tensor out(DType::Float32, {static_cast<int64_t>(linear.channels)});
+  const std::vector<float> before = linear.bias == nullptr ? std::vector<float>{} : linear.bias->toFloats();
   for (size_t c = 0; c < linear.channels; ++c) {
     double bias = 0;
-    if (linear.bias != nullptr) bias = linear.bias->data<float>()[linear.bias->size() == 1 ? 0 : c];
+    if (!before.empty()) bias = static_cast<double>(before[before.size() == 1 ? 0 : c]);
     out.data<float>()[c] = static_cast<float>(bias * affine.scale[c] + affine.shift[c]);
   }
   return out;
@@ -197,27 +210,46 @@ class BatchNormFolder {
     // A chain of them is folded in one go, so that the weight is rounded once.
     Affine total(linear->channels);
     std::string output = node.outputs[0];
+    std::vector<int> followers;
     for (int next = links_.onlyConsumer(output); next >= 0; next = links_.onlyConsumer(output)) {
       const onnx::Node& follower = model_.graph.nodes[static_cast<size_t>(next)];
       const auto affine = asAffine(model_, follower, output, *linear);
       if (!affine || !affine->isFinite()) break;
       total.then(*affine);
-      dead_[static_cast<size_t>(next)] = true;
+      followers.push_back(next);
       output = follower.outputs[0];
     }
-    if (output == node.outputs[0]) return;
+    if (followers.empty()) return;
+    const DType dtype = linear->weight->dtype();
+    auto weight = storedAs(scaledWeight(node, *linear, total), dtype);
+    auto bias = storedAs(shiftedBias(*linear, total), dtype);
+    if (!weight || !bias) return;
 
+    for (const int follower : followers) dead_[static_cast<size_t>(follower)] = true;
     onnx::Node& folded = out_.graph.nodes[index];
     folded.outputs[0] = output;
-    place(folded, 1, scaledWeight(node, *linear, total), output + "_weight");
     folded.inputs.resize(3);
-    place(folded, 2, shiftedBias(*linear, total), output + "_bias");
+    const std::string biasName = nameOfBias(node, output);
+    place(folded, 1, std::move(*weight), output + "_weight");
+    place(folded, 2, std::move(*bias), biasName);
   }
+
+  /// For a bias that is new: that of the layer, where the weight has one of its own (`conv1.weight`).
+  std::string nameOfBias(const onnx::Node& node, const std::string& output) const {
+    static const std::string ending = ".weight";
+    const std::string& weight = node.inputs[1];
+    const bool isOfLayer = weight.size() > ending.size() &&
+                           weight.compare(weight.size() - ending.size(), ending.size(), ending) == 0 &&
+                           isUsedOnce(weight);
+    return isOfLayer ? weight.substr(0, weight.size() - ending.size()) + ".bias" : output + "_bias";
+  }
+
+  bool isUsedOnce(const std::string& tensor) const { return links_.onlyConsumer(tensor) >= 0; }
 
   /// Under the name the input had, where nothing else uses that, so that a weight keeps its name.
   void place(onnx::Node& node, size_t input, Tensor tensor, const std::string& fallback) {
     std::string& name = node.inputs[input];
-    if (name.empty() || links_.onlyConsumer(name) < 0) name = names_.fresh(fallback);
+    if (name.empty() || !isUsedOnce(name)) name = names_.fresh(fallback);
     out_.graph.initializers[name] = std::move(tensor);
   }
 

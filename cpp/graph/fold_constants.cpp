@@ -31,7 +31,8 @@ double workOf(const onnx::Node& node, const std::vector<Tensor>& inputs, size_t 
 
 class Folder {
  public:
-  Folder(const onnx::Model& model, size_t maxBytes) : out_(model), maxBytes_(maxBytes) {
+  Folder(const onnx::Model& model, size_t maxBytes, bool keepStored)
+      : out_(model), maxBytes_(maxBytes), keepStored_(keepStored) {
     // Each fold may grow by `maxBytes`; a graph of many nodes would still grow without bound.
     size_t held = 0;
     for (const auto& [name, tensor] : model.graph.initializers) {
@@ -55,12 +56,18 @@ class Folder {
   bool fold(const onnx::Node& node) {
     // INT8 weights are what DequantizeLinear's input says; as floats they would only look like weights.
     if (node.is("DequantizeLinear")) return false;
+    if (keepStored_ && (node.is("QuantizeLinear") || isWideningCast(node))) return false;
     if (const Tensor* held = heldConstant(node)) {
       if (node.outputs.size() != 1) return false;
       out_.graph.initializers[node.outputs[0]] = *held;
       return true;
     }
     return take(node) || evaluate(node);
+  }
+
+  bool isWideningCast(const onnx::Node& node) const {
+    const Tensor* value = node.is("Cast") && node.hasInput(0) ? out_.graph.initializer(node.inputs[0]) : nullptr;
+    return value != nullptr && isHalf(value->dtype()) && node.getInt("to", 0) == static_cast<int64_t>(DType::Float32);
   }
 
   /// What specialization has evaluated already.
@@ -136,6 +143,7 @@ class Folder {
 
   onnx::Model out_;
   size_t maxBytes_;
+  bool keepStored_;
   size_t growthLeft_ = 0;
   double workLeft_ = kMostWork;
   std::optional<Specialization> static_;
@@ -143,6 +151,8 @@ class Folder {
 
 }  // namespace
 
-onnx::Model foldConstants(const onnx::Model& model, size_t maxBytes) { return Folder(model, maxBytes).run(); }
+onnx::Model foldConstants(const onnx::Model& model, size_t maxBytes, bool keepStored) {
+  return Folder(model, maxBytes, keepStored).run();
+}
 
 }  // namespace presisi::graph

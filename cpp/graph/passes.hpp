@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -13,13 +14,15 @@ namespace presisi::graph {
 
 /// Evaluates every node whose inputs are all known and makes its outputs initializers; `Shape` of a tensor whose static
 /// dimensions are known counts, and so do Constant nodes. A node whose result would exceed `maxBytes` more than its
-/// inputs stays.
-onnx::Model foldConstants(const onnx::Model& model, size_t maxBytes = 64u << 20);
+/// inputs stays. With `keepStored` weights stay in the type they are stored in: neither is FP16 behind a Cast widened,
+/// nor what stands before a QuantizeLinear quantized.
+onnx::Model foldConstants(const onnx::Model& model, size_t maxBytes = 64u << 20, bool keepStored = false);
 
 /// Removes nodes and initializers that no output needs, and Identity/Dropout(inference)/no-op Cast nodes.
 onnx::Model removeDeadCode(const onnx::Model& model);
 
-/// BatchNormalization (and per-channel constant Mul/Add) after Conv/ConvTranspose/Gemm into weights and bias.
+/// BatchNormalization (and per-channel constant Mul/Add) after Conv/ConvTranspose/Gemm into weights and bias, which
+/// keep their names: `conv1.weight` and `conv1.bias`, also where there was no bias before.
 onnx::Model foldBatchNorm(const onnx::Model& model);
 
 /// Recognises what exporters spell in several nodes and writes one: presisi::Swish, presisi::HardSwish, presisi::Gelu
@@ -42,6 +45,17 @@ onnx::Model storeAsHalf(const onnx::Model& model, HalfReport& report, int64_t mi
 /// All of the above that every backend wants, to a fixed point: widen, fold, dead code, batch norm, recognise.
 /// Refuses unsupported operators first. Validates shapes with dynamic dimensions set to 1.
 onnx::Model simplify(const onnx::Model& model);
+
+/// The part of that which suits a file for others: constants, dead code and no-ops, batch norm. No operators of
+/// presisi's own come in, FP16 stays FP16, quantized models keep their Q and DQ, and dynamic dimensions stay open.
+/// Operators outside the supported set are left as they are.
+onnx::Model tidy(const onnx::Model& model);
+
+/// Raises the opset of ONNX's own operators to `opset`, 13 to 21: rewrites the nodes whose form has changed, and raises
+/// the IR version as far as the opset needs. A model of that opset comes back as it is. Throws InvalidArgument for an
+/// opset below the model's or out of range; UnsupportedModel, naming the node, where the newer opset has no form for it
+/// or its history isn't known.
+onnx::Model upgradeOpset(const onnx::Model& model, int64_t opset);
 
 /// Makes the named tensors graph outputs (after those there are); the ones already outputs are skipped.
 /// Throws InvalidArgument for a name that no node makes.

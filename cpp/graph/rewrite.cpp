@@ -18,6 +18,11 @@ Names::Names(const onnx::Graph& graph) {
     taken_.insert(name);
   }
   for (const onnx::Node& node : graph.nodes) taken_.insert(node.outputs.begin(), node.outputs.end());
+  // A hint about a tensor that no longer exists would be read as one about ours.
+  for (const auto& [name, value] : graph.values) {
+    static_cast<void>(value);
+    taken_.insert(name);
+  }
 }
 
 std::string Names::fresh(const std::string& base) {

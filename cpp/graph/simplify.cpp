@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,20 +29,35 @@ bool isSameGraph(const onnx::Graph& a, const onnx::Graph& b) {
   return true;
 }
 
+template <typename Round>
+onnx::Model toFixedPoint(onnx::Model model, const Round& round) {
+  for (int i = 0; i < kMostRounds; ++i) {
+    onnx::Model next = round(model);
+    const bool isDone = isSameGraph(model.graph, next.graph);
+    model = std::move(next);
+    if (isDone) break;
+  }
+  return model;
+}
+
 }  // namespace
 
 onnx::Model simplify(const onnx::Model& model) {
   ops::requireSupported(model);
-  onnx::Model out = widenToFloat32(model);
-  for (int round = 0; round < kMostRounds; ++round) {
-    onnx::Model next = removeDeadCode(foldConstants(out, kMostConstantBytes));
+  onnx::Model out = toFixedPoint(widenToFloat32(model), [](const onnx::Model& before) {
+    const onnx::Model folded = removeDeadCode(foldConstants(before, kMostConstantBytes));
     // Patterns first: a constant of theirs that stands behind a convolution would be folded into its bias.
-    next = removeDeadCode(foldBatchNorm(recognise(next)));
-    const bool isDone = isSameGraph(out.graph, next.graph);
-    out = std::move(next);
-    if (isDone) break;
-  }
+    return removeDeadCode(foldBatchNorm(recognise(folded)));
+  });
   specialize(out, inputShapes(out, 1));
+  return out;
+}
+
+onnx::Model tidy(const onnx::Model& model) {
+  onnx::Model out = toFixedPoint(model, [](const onnx::Model& before) {
+    return removeDeadCode(foldBatchNorm(removeDeadCode(foldConstants(before, kMostConstantBytes, true))));
+  });
+  out.irVersion = std::max(out.irVersion, onnx::irVersionFor(out.opset()));
   return out;
 }
 

@@ -1,5 +1,7 @@
 #include "onnx/model.hpp"
 
+#include <algorithm>
+
 #include "core/error.hpp"
 
 namespace presisi::onnx {
@@ -97,6 +99,12 @@ void Node::set(Attribute attribute) {
   attributes.push_back(std::move(attribute));
 }
 
+void Node::remove(const std::string& attribute) {
+  attributes.erase(
+      std::remove_if(attributes.begin(), attributes.end(), [&](const Attribute& a) { return a.name == attribute; }),
+      attributes.end());
+}
+
 std::string Node::label() const {
   const std::string& id = !name.empty() || outputs.empty() ? name : outputs.front();
   return (domain.empty() ? "" : domain + "::") + opType + " \"" + id + "\"";
@@ -110,6 +118,20 @@ const presisi::Tensor* Graph::initializer(const std::string& tensor) const {
 int64_t Model::opset(const std::string& domain) const {
   const auto it = opsets.find(domain);
   return it == opsets.end() ? 0 : it->second;
+}
+
+int64_t irVersionFor(int64_t opset) {
+  struct Release {
+    int64_t opset;  // the first of that IR version
+    int64_t irVersion;
+  };
+  static constexpr Release kReleases[] = {{1, 3},  {9, 4},   {10, 5},  {11, 6},  {12, 7}, {15, 8},
+                                          {19, 9}, {21, 10}, {23, 11}, {24, 12}, {25, 13}};
+  int64_t irVersion = kReleases[0].irVersion;
+  for (const Release& release : kReleases) {
+    if (opset >= release.opset) irVersion = release.irVersion;
+  }
+  return irVersion;
 }
 
 Links::Links(const Graph& graph) {

@@ -53,7 +53,8 @@ struct Node {
   std::string getString(const std::string& attribute, const std::string& otherwise) const;
   std::vector<int64_t> getInts(const std::string& attribute, const std::vector<int64_t>& otherwise) const;
   std::vector<float> getFloats(const std::string& attribute, const std::vector<float>& otherwise) const;
-  void set(Attribute attribute);  ///< adds, or replaces the one of that name
+  void set(Attribute attribute);              ///< adds, or replaces the one of that name
+  void remove(const std::string& attribute);  ///< does nothing where there is none
 
   bool is(const char* op) const { return domain.empty() && opType == op; }
   bool hasInput(size_t index) const { return index < inputs.size() && !inputs[index].empty(); }
@@ -92,6 +93,10 @@ struct Model {
 
   int64_t opset(const std::string& domain = "") const;  ///< 0 when not imported
 };
+
+/// The oldest IR version that a model of this opset (of ONNX's own operators) may have: that of the ONNX release which
+/// brought the opset.
+int64_t irVersionFor(int64_t opset);
 
 /// Which node makes a tensor, and which use it. Indices into `graph.nodes`; built once per pass, not kept up to date.
 struct Links {

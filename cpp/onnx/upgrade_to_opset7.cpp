@@ -1,6 +1,5 @@
 #include "onnx/upgrade_to_opset7.hpp"
 
-#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
@@ -156,12 +155,6 @@ class Shapes {
   bool isStatic_ = true;
 };
 
-void removeAttribute(Node& node, const char* name) {
-  node.attributes.erase(std::remove_if(node.attributes.begin(), node.attributes.end(),
-                                       [&](const Attribute& attribute) { return attribute.name == name; }),
-                        node.attributes.end());
-}
-
 class Upgrader {
  public:
   explicit Upgrader(Model& model) : from_(model.opset()), graph_(model.graph) {
@@ -206,7 +199,7 @@ class Upgrader {
 
   /// Of the other operators opset 6 only dropped a hint, `consumed_inputs`, and took on more types.
   void upgradeToOpset6(Node& node) {
-    removeAttribute(node, "consumed_inputs");
+    node.remove("consumed_inputs");
     static const std::map<std::string, int64_t> changed = {
         {"Cast", 6}, {"GRU", 3}, {"GlobalLpPool", 2}, {"LpPool", 2}, {"Selu", 6}, {"Split", 2}, {"Tile", 6}};
     const auto it = changed.find(node.opType);
@@ -215,23 +208,23 @@ class Upgrader {
     }
     if (from_ < 2 && node.is("Pad") && node.find("paddings") != nullptr) {
       node.set(Attribute::ofInts("pads", node.getInts("paddings", {})));
-      removeAttribute(node, "paddings");
+      node.remove("paddings");
     }
     if (from_ < 4 && node.is("Concat") && node.find("axis") == nullptr) node.set(Attribute::ofInt("axis", 1));
     if (from_ < 5 && node.is("Reshape") && node.find("shape") != nullptr && node.inputs.size() == 1) {
       const std::string shape = freshName(node.inputs[0] + "_shape");
       graph_.initializers[shape] = Tensor::fromInt64(node.getInts("shape", {}));
       node.inputs.push_back(shape);
-      removeAttribute(node, "shape");
+      node.remove("shape");
     }
   }
 
   void upgrade(Node& node) {
     if (isAligned(node)) align(node);
-    if (isBroadcast(node)) removeAttribute(node, "axis");
-    if (isBroadcast(node) || node.is("Gemm")) removeAttribute(node, "broadcast");
+    if (isBroadcast(node)) node.remove("axis");
+    if (isBroadcast(node) || node.is("Gemm")) node.remove("broadcast");
     // These compute what inference does, whatever the flag says; outputs of training are refused where they are run.
-    if (node.is("BatchNormalization") || node.is("Dropout")) removeAttribute(node, "is_test");
+    if (node.is("BatchNormalization") || node.is("Dropout")) node.remove("is_test");
     if (node.is("PRelu")) alignSlope(node);
     if (node.is("Upsample")) upsample(node);
   }
@@ -267,8 +260,8 @@ class Upgrader {
   void upsample(Node& node) {
     if (node.find("height_scale") == nullptr || node.find("width_scale") == nullptr) return;
     node.set(Attribute::ofFloats("scales", {1, 1, node.getFloat("height_scale", 1), node.getFloat("width_scale", 1)}));
-    removeAttribute(node, "height_scale");
-    removeAttribute(node, "width_scale");
+    node.remove("height_scale");
+    node.remove("width_scale");
     if (node.getString("mode", "nearest") == "bilinear") node.set(Attribute::ofString("mode", "linear"));
   }
 

@@ -5,9 +5,9 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "graph/passes.hpp"
 #include "quantization/names.hpp"
 #include "quantization/placement.hpp"
-#include "quantization/upgrade_to_opset13.hpp"
 #include "quantization/weights.hpp"
 
 namespace presisi::quantization {
@@ -18,7 +18,6 @@ using calibration::Threshold;
 using Thresholds = std::map<std::string, Threshold>;
 
 constexpr int64_t kPerAxisOpset = 13;  // QuantizeLinear and DequantizeLinear know `axis` from here on
-constexpr int64_t kPerAxisIrVersion = 7;
 
 std::vector<std::string> sourcesInGraphOrder(const onnx::Graph& graph, const Placement& placement) {
   std::set<std::string> sources;
@@ -205,8 +204,8 @@ std::vector<std::string> activationsToCalibrate(const onnx::Model& model, const 
 
 Result insertQdq(const onnx::Model& model, const std::map<std::string, calibration::Threshold>& thresholds,
                  const Options& options) {
-  onnx::Model upgraded = upgradeOpset(model, kPerAxisOpset);
-  upgraded.irVersion = std::max(upgraded.irVersion, kPerAxisIrVersion);
+  onnx::Model upgraded = graph::upgradeOpset(model, std::max(model.opset(), kPerAxisOpset));
+  upgraded.irVersion = std::max(upgraded.irVersion, onnx::irVersionFor(kPerAxisOpset));
   Placement placement = place(upgraded, options);
   requireThresholds(sourcesInGraphOrder(upgraded.graph, placement), thresholds);
   Result result;

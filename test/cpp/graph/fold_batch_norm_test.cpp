@@ -88,6 +88,86 @@ TEST_CASE("foldBatchNorm: weights that others use are not changed for them") {
   checkFolds(b, "Conv Conv");
 }
 
+TEST_CASE("foldBatchNorm: parameters keep the path of their layer") {
+  const std::string layer = "features.denseblock1.denselayer1.conv1";
+  ModelBuilder b;
+  b.input("x", {-1, 4, 5, 5}).output("y").weight(layer + ".weight", {6, 4, 1, 1});
+  b.node("Conv", {"x", layer + ".weight"}, {"c"});
+  b.model.graph.nodes[0].name = layer;
+  const auto inputs = [](const ModelBuilder& model) {
+    checkFolds(model, "Conv");
+    return graph::foldBatchNorm(model.model).graph.nodes[0].inputs;
+  };
+  using Names = std::vector<std::string>;
+  ModelBuilder free = b;
+  addBatchNorm(free, "c", "y", 6);
+  CHECK(inputs(free) == Names{"x", layer + ".weight", layer + ".bias"});
+  CHECK(graph::foldBatchNorm(free.model).graph.nodes[0].name == layer);
+
+  ModelBuilder taken = b;
+  addBatchNorm(taken, "c", "y", 6).weight(layer + ".bias", {3});
+  CHECK(inputs(taken) == Names{"x", layer + ".weight", layer + ".bias_1"});
+  CHECK(graph::foldBatchNorm(taken.model).graph.initializer(layer + ".bias")->size() == 3);
+
+  ModelBuilder other = b;
+  other.model.graph.initializers["w"] = *b.model.graph.initializer(layer + ".weight");
+  other.model.graph.nodes[0].inputs[1] = "w";
+  addBatchNorm(other, "c", "y", 6);
+  CHECK(inputs(other) == Names{"x", "w", "y_bias"});
+}
+
+TEST_CASE("foldBatchNorm: layers that share a weight get names of their own") {
+  ModelBuilder b;
+  b.input("x", {-1, 4, 5, 5}).output("y").output("z").weight("conv.weight", {6, 4, 1, 1});
+  b.node("Conv", {"x", "conv.weight"}, {"c"}).node("Conv", {"x", "conv.weight"}, {"d"});
+  addBatchNorm(addBatchNorm(b, "c", "y", 6), "d", "z", 6);
+  checkFolds(b, "Conv Conv");
+  const onnx::Model folded = graph::foldBatchNorm(b.model);
+  const std::vector<std::string> first = {"x", "y_weight", "y_bias"};
+  const std::vector<std::string> second = {"x", "z_weight", "z_bias"};
+  CHECK(folded.graph.nodes[0].inputs == first);
+  CHECK(folded.graph.nodes[1].inputs == second);
+}
+
+TEST_CASE("foldBatchNorm: before a convolution it stays, behind one it goes") {
+  // A layer of a DenseNet, whose first norm follows a Concat.
+  ModelBuilder b;
+  b.input("x", {-1, 4, 5, 5}).output("y").weight("conv0.weight", {4, 4, 1, 1});
+  b.weight("conv1.weight", {6, 8, 1, 1}).weight("conv2.weight", {4, 6, 3, 3});
+  b.node("Conv", {"x", "conv0.weight"}, {"a"}).node("Concat", {"x", "a"}, {"j"}, {Attribute::ofInt("axis", 1)});
+  addBatchNorm(b, "j", "norm1", 8).node("Relu", {"norm1"}, {"r1"}).node("Conv", {"r1", "conv1.weight"}, {"c1"});
+  addBatchNorm(b, "c1", "norm2", 6).node("Relu", {"norm2"}, {"r2"});
+  b.node("Conv", {"r2", "conv2.weight"}, {"c2"}, {Attribute::ofInts("pads", {1, 1, 1, 1})});
+  b.node("Concat", {"j", "c2"}, {"y"}, {Attribute::ofInt("axis", 1)});
+  const std::string expected = "Conv Concat BatchNormalization Relu Conv Relu Conv Concat";
+  checkFolds(b, expected);
+  for (const onnx::Model& model : {graph::simplify(b.model), graph::tidy(b.model)}) {
+    CHECK(operators(model) == expected);
+    CHECK(model.graph.initializer("conv1.bias") != nullptr);
+    CHECK(model.graph.initializer("norm2_scale") == nullptr);
+    CHECK(difference(b.model, model, 2) < 2e-6);
+  }
+}
+
+TEST_CASE("foldBatchNorm: in FP16 the parameters stay FP16") {
+  const auto network = [](float scale, float variance) {
+    ModelBuilder b;
+    b.input("x", {-1, 4, 5, 5}, DType::Float16).output("y", DType::Float16).weight("w", {6, 4, 1, 1});
+    b.node("Conv", {"x", "w"}, {"c"});
+    addBatchNorm(b, "c", "y", 6).weight("y_scale", {6}, scale, scale).weight("y_var", {6}, variance, 2 * variance);
+    for (auto& [name, tensor] : b.model.graph.initializers) tensor = tensor.cast(DType::Float16);
+    return b.model;
+  };
+  const onnx::Model model = network(1, 0.5f);
+  const onnx::Model folded = graph::foldBatchNorm(model);
+  CHECK(operators(folded) == "Conv");
+  CHECK(folded.graph.initializer("w")->dtype() == DType::Float16);
+  CHECK(folded.graph.initializer("y_bias")->dtype() == DType::Float16);
+  CHECK(difference(model, folded, 2) < 4e-3);
+  // Beyond its range it is left.
+  CHECK(operators(graph::foldBatchNorm(network(30000, 0))) == "Conv BatchNormalization");
+}
+
 TEST_CASE("foldBatchNorm: what can't be folded stays") {
   const auto base = [] {
     ModelBuilder b;

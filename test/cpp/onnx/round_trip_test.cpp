@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <random>
 
 #include "onnx/writer.hpp"
@@ -7,6 +10,7 @@
 #include "support/errors.hpp"
 #include "support/model_builder.hpp"
 #include "support/same_model.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace presisi;
 using namespace presisi::test;
@@ -57,6 +61,16 @@ onnx::Model everything() {
   return b.model;
 }
 
+/// The bytes of the file that `writeModelFile` makes.
+std::string writtenFile(const TemporaryFolder& folder, const onnx::Model& model) {
+  const std::string path = (folder.path() / "model.onnx").string();
+  onnx::writeModelFile(model, path);
+  std::ifstream file(path, std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  CHECK(bytes.size() == onnx::writtenSize(model));
+  return bytes;
+}
+
 enum class Outcome { Model, Refused, Wrong };
 
 /// Reads bytes that may be anything: a model, or one of two kinds of Error. Other exceptions fail the test.
@@ -91,6 +105,47 @@ TEST_CASE("writer: beyond protobuf's limit") {
   static const float nothing = 0;
   b.initializer("w", Tensor::view(DType::Float32, {int64_t{1} << 29}, &nothing));
   CHECK(throwsError(ErrorCode::InvalidArgument, "2 GiB", [&] { onnx::writeModel(b.model); }));
+  const TemporaryFolder folder;
+  CHECK(throwsError(ErrorCode::InvalidArgument, "2 GiB", [&] { writtenFile(folder, b.model); }));
+  CHECK(std::filesystem::is_empty(folder.path()));
+}
+
+TEST_CASE("writer: a file has the bytes of the string") {
+  const TemporaryFolder folder;
+  // Tensors around the size from which they are not copied, at the edges of lengths that take a byte more.
+  ModelBuilder sizes;
+  sizes.input("x", {-1, 1}).output("y").node("Relu", {"x"}, {"y"});
+  for (const int64_t elements : {0, 1, 31, 32, 1023, 1024, 1025, 4095, 4096, 5000, 524287, 524288}) {
+    sizes.weight("w" + std::to_string(elements), {elements});
+  }
+  sizes.node("Constant", {}, {"big"}, {onnx::Attribute::ofTensor("value", sizes.random({3000}))});
+  for (const onnx::Model& model : {everything(), sizes.model, onnx::Model()}) {
+    const std::string bytes = onnx::writeModel(model);
+    CHECK((writtenFile(folder, model) == bytes));
+    if (!model.graph.nodes.empty()) CHECK(whatDiffers(model, readBytes(bytes)) == "");
+  }
+}
+
+TEST_CASE("writer: what can't be written leaves nothing behind") {
+  const TemporaryFolder folder;
+  ModelBuilder b;
+  b.input("x", {1}).output("y").node("Swish", {"x"}, {"y"}, {}, onnx::kPresisiDomain);
+  CHECK(throwsError(ErrorCode::InvalidArgument, "presisi::Swish", [&] { writtenFile(folder, b.model); }));
+  b.model.graph.nodes[0] = {};
+  b.model.graph.nodes[0].attributes = {onnx::Attribute::ofTensor("value", Tensor())};
+  CHECK(throwsError(ErrorCode::InvalidArgument, "without a value", [&] { writtenFile(folder, b.model); }));
+  CHECK(std::filesystem::is_empty(folder.path()));
+  CHECK(throwsError(ErrorCode::FileSystem, "missing",
+                    [&] { onnx::writeModelFile(everything(), (folder.path() / "missing" / "m.onnx").string()); }));
+}
+
+TEST_CASE("writer: initializers that are no inputs need IR version 4") {
+  ModelBuilder b(7);
+  b.model.irVersion = 3;
+  b.input("x", {1}).output("y").node("Relu", {"x"}, {"y"});
+  CHECK(readBytes(onnx::writeModel(b.model)).irVersion == 3);
+  b.weight("w", {1});
+  CHECK(readBytes(onnx::writeModel(b.model)).irVersion == 4);
 }
 
 TEST_CASE("reader: every prefix of a model is refused") {
