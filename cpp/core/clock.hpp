@@ -2,9 +2,9 @@
 
 #include <chrono>
 
-namespace presisi::binding {
+namespace presisi {
 
-/// Wall time since it was made, in seconds.
+/// Seconds since it was made.
 class Clock {
  public:
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
@@ -13,4 +13,4 @@ class Clock {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-}  // namespace presisi::binding
+}  // namespace presisi
