@@ -17,7 +17,7 @@
 namespace presisi::backend {
 
 /// Changes whenever anything in this file does; a backend library built against another value is refused.
-inline constexpr int kAbiVersion = 1;
+inline constexpr int kAbiVersion = 2;
 
 struct Device {
   std::string name;
@@ -33,6 +33,23 @@ struct Probe {
   std::vector<std::string> precisions;  ///< `fp32`, `fp16`, `int8`: what it accepts
   std::string int8Isa;                  ///< what executes INT8 (`avx512_vnni`, …); empty where INT8 runs emulated
   bool int8Saturates = false;           ///< INT8 multiply-add may saturate in 16 bits: weights must be kept to 7 bits
+  /// What an engine built here is tied to: library version, GPU, …. Kept in engine files; see Backend::mismatch().
+  std::map<std::string, std::string> identity;
+};
+
+enum class LogLevel { Error, Warning, Info, Verbose };
+
+/// What a vendor's library says while it works. Called from any thread; must not throw. May be empty.
+using LogFn = std::function<void(LogLevel, const std::string&)>;
+
+/// What a backend wants of the graph it builds from.
+struct GraphForm {
+  /// fp16: FP32 arithmetic on weights stored in FP16; FP32, and the backend chooses what runs in FP16; or FP16
+  /// arithmetic written into the graph.
+  enum class Half { Stored, Chosen, Typed };
+  Half half = Half::Stored;
+  bool packedWeights = true;      ///< INT8 weights behind DequantizeLinear, else FP32 behind Quantize and Dequantize
+  bool internalOperators = true;  ///< knows the fused operators of our own domain
 };
 
 struct TensorInfo {
@@ -42,10 +59,23 @@ struct TensorInfo {
   bool ranked = true;  ///< false: the model doesn't even say how many dimensions there are
 };
 
+using Feeds = std::map<std::string, Tensor>;
+
+/// For a backend that finds INT8 ranges by itself instead of reading them from Q/DQ.
+struct OwnCalibration {
+  std::string method;                            ///< `entropy` or `minmax`
+  std::function<bool(Feeds&)> next;              ///< the next batch; false when there is none. May throw.
+  std::string cache;                             ///< what an earlier calibration kept; empty: none
+  std::function<void(const std::string&)> keep;  ///< receives what is to be kept for another time
+};
+
 struct BuildOptions {
   std::string precision = "fp32";  ///< recorded and reported; the graph itself says what is INT8
   int64_t maxBatch = 1;
-  int threads = 0;  ///< 0: physical cores
+  int threads = 0;       ///< 0: physical cores
+  std::string settings;  ///< JSON object of what only this backend knows; unknown keys are InvalidArgument
+  LogFn log;
+  std::shared_ptr<const OwnCalibration> calibration;  ///< null: the graph carries its scales
 };
 
 /// One step of the built engine.
@@ -61,15 +91,17 @@ struct LayerInfo {
   int64_t macs = 0;                ///< multiply-accumulates at batch 1
   int64_t weightBytes = 0;
   int64_t activationBytes = 0;  ///< read plus written at batch 1
+  std::string format;           ///< memory layout of the output, where the backend says
+  bool reformat = false;        ///< only changes layout or precision between two layers
 };
 
 /// Wall time of the last run, seconds, per layer where the session was made with `profile`.
 struct Timing {
   double total = 0;
   std::vector<double> layers;  ///< parallel to Engine::layers(); empty without `profile`
+  /// Parts of the total by name, where the device reports them: `h2d`, `compute`, `d2h`, `enqueue`.
+  std::map<std::string, double> stages;
 };
-
-using Feeds = std::map<std::string, Tensor>;
 
 /// Receives each graph output the moment it exists. The tensor may look into the session's own memory: it is valid
 /// during the call only. Nothing is gathered, so memory doesn't grow with the number of outputs.
@@ -102,6 +134,8 @@ class Session {
 struct SessionOptions {
   int threads = 0;       ///< 0: as built
   bool profile = false;  ///< time every layer
+  std::string settings;  ///< JSON object of what only this backend knows; unknown keys are InvalidArgument
+  LogFn log;
 };
 
 class Engine {
@@ -122,6 +156,9 @@ class Backend {
   virtual ~Backend() = default;
   virtual std::string name() const = 0;
   virtual Probe probe() = 0;
+  virtual GraphForm form(const BuildOptions&) const { return {}; }
+  /// Why an engine made by a backend of that identity can't run on this one, and what to do; empty when it can.
+  virtual std::string mismatch(const std::map<std::string, std::string>&) { return {}; }
   virtual std::shared_ptr<Engine> build(const onnx::Model& model, const BuildOptions& options,
                                         const ProgressFn& progress, const StopToken& stop) = 0;
   /// `owner` keeps the bytes alive for as long as the engine looks into them.
