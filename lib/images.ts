@@ -1,12 +1,14 @@
 import type { Dirent } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import sharp from 'sharp';
+import { checkRawImage, decodePicture, identityOf, isRawImage, type PictureData, type RawImage } from './decode.js';
 import { fileSystemError, invalidArgument, PresisiError } from './errors.js';
 import type { Preprocessing } from './preprocess.js';
 
-/** A file's path, or an encoded picture in memory. */
-export type ImageSource = string | Uint8Array;
+export type { RawImage } from './decode.js';
+
+/** A file's path, an encoded picture in memory, or its pixels. */
+export type ImageSource = string | Uint8Array | RawImage;
 
 /** A folder (read with its subfolders), a picture, or several. */
 export type Images = ImageSource | readonly ImageSource[];
@@ -23,8 +25,8 @@ export interface DecodedImage {
   readonly pixels?: Uint8Array;
   /** Why there are no pixels. */
   readonly error?: PresisiError;
-  /** The encoded bytes. */
-  readonly bytes?: Uint8Array;
+  /** What identifies the picture: its encoded bytes, or its pixels and their dimensions. */
+  readonly identity?: readonly Uint8Array[];
   /** Wall time to read and decode. */
   readonly seconds: number;
 }
@@ -65,8 +67,11 @@ export async function resolveImages(images: unknown, name: string): Promise<Name
     const label = Array.isArray(images) ? `${name}[${index}]` : name;
     if (source instanceof Uint8Array) {
       resolved.push({ name: `#${index}`, source });
+    } else if (isRawImage(source)) {
+      checkRawImage(source, label);
+      resolved.push({ name: `#${index}`, source });
     } else if (typeof source !== 'string' || source === '') {
-      throw invalidArgument('a path, or the bytes of a picture', label, source);
+      throw invalidArgument('a path, the bytes of a picture, or { data, width, height, channels }', label, source);
     } else if (await isFolder(source)) {
       resolved.push(...(await listImages(source)).map((path) => ({ name: path, source: path })));
     } else {
@@ -91,7 +96,7 @@ export function spread<T>(items: readonly T[], count: number): T[] {
   return Array.from({ length: count }, (_, i) => items[Math.floor((i * items.length) / count)] as T);
 }
 
-async function readImage(source: ImageSource): Promise<Uint8Array> {
+async function readImage(source: ImageSource): Promise<PictureData> {
   if (typeof source !== 'string') return source;
   try {
     const { size } = await stat(source);
@@ -104,32 +109,12 @@ async function readImage(source: ImageSource): Promise<Uint8Array> {
   }
 }
 
-/** Interleaved RGB bytes, `crop`×`crop`. */
-async function decode(bytes: Uint8Array, name: string, { resize, crop, kernel }: Preprocessing): Promise<Uint8Array> {
-  const margin = Math.floor((resize - crop) / 2);
-  try {
-    const { data, info } = await sharp(bytes, { failOn: 'error' })
-      .autoOrient()
-      .resize(resize, resize, { fit: 'cover', position: 'centre', kernel, fastShrinkOnLoad: false })
-      .extract({ left: margin, top: margin, width: crop, height: crop })
-      .removeAlpha()
-      .toColourspace('srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
-    if (info.channels !== 3) throw new Error(`${info.channels} channels instead of 3`);
-    return data;
-  } catch (error) {
-    const reason = (error as Error).message.split('\n')[0];
-    throw new PresisiError('ERR_PRESISI_INVALID_IMAGE', `cannot decode ${name}: ${reason}`, { cause: error });
-  }
-}
-
 async function readAndDecode(image: NamedImage, preprocessing: Preprocessing): Promise<DecodedImage> {
   const start = performance.now();
   try {
-    const bytes = await readImage(image.source);
-    const pixels = await decode(bytes, image.name, preprocessing);
-    return { image, pixels, bytes, seconds: (performance.now() - start) / 1000 };
+    const data = await readImage(image.source);
+    const pixels = await decodePicture(data, image.name, preprocessing);
+    return { image, pixels, identity: identityOf(data), seconds: (performance.now() - start) / 1000 };
   } catch (error) {
     if (!(error instanceof PresisiError)) throw error;
     return { image, error, seconds: (performance.now() - start) / 1000 };

@@ -3,11 +3,11 @@
 //   npx tsx models/training/pack.ts --images DIR --labels calibration-data/labels.txt --out PREFIX [--side 256]
 //
 // Writes PREFIX.u8 (count x side x side x 3 bytes, RGB) and PREFIX.labels.u8 (one byte a picture). The pictures are
-// decoded and resized by the same library, with the same kernel, that feeds the network at inference.
+// decoded and resized by the code that feeds the network at inference.
 import { open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import sharp from 'sharp';
+import { decodePicture } from '../../lib/decode.js';
 
 interface Picture {
   readonly file: string;
@@ -25,14 +25,8 @@ async function listPictures(images: string, classes: readonly string[]): Promise
 }
 
 /** The picture with its short side resized to `side`, then the square in its middle. */
-function decode(file: string, side: number): Promise<Buffer> {
-  return sharp(file)
-    .autoOrient()
-    .resize(side, side, { fit: 'cover', position: 'centre', kernel: 'linear', fastShrinkOnLoad: false })
-    .removeAlpha()
-    .toColourspace('srgb')
-    .raw({ depth: 'uchar' })
-    .toBuffer();
+async function decode(file: string, side: number): Promise<Uint8Array> {
+  return decodePicture(await readFile(file), file, { resize: side, crop: side, kernel: 'linear' });
 }
 
 const { values } = parseArgs({
