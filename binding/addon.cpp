@@ -62,6 +62,10 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   add<shutdown>(exports, "shutdown");
   add<backends>(exports, "backends");
   add<operators>(exports, "operators");
+  add<architectures>(exports, "architectures");
+  add<describeArchitecture>(exports, "describeArchitecture");
+  add<convertModel>(exports, "convertModel");
+  add<makeModel>(exports, "makeModel");
   add<loadModel>(exports, "loadModel");
   add<createCalibrator>(exports, "createCalibrator");
   add<collectImages>(exports, "collectImages");

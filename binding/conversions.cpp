@@ -235,6 +235,12 @@ Napi::Array toJs(Napi::Env env, const std::vector<backend::TensorInfo>& infos) {
   return array;
 }
 
+Napi::Array toJs(Napi::Env env, const std::vector<onnx::ValueInfo>& values) {
+  std::vector<backend::TensorInfo> infos;
+  for (const onnx::ValueInfo& value : values) infos.push_back({value.name, value.dtype, value.dims, value.hasShape});
+  return toJs(env, infos);
+}
+
 Napi::Array toJs(Napi::Env env, const std::vector<backend::LayerInfo>& layers) {
   Napi::Array array = Napi::Array::New(env, layers.size());
   for (size_t i = 0; i < layers.size(); ++i) {

@@ -10,6 +10,7 @@
 #include "core/tensor.hpp"
 #include "engine/preprocess.hpp"
 #include "handles.hpp"
+#include "onnx/model.hpp"
 
 /// JavaScript values to the core's and back. Everything that comes in is checked: InvalidArgument names what was wrong.
 namespace presisi::binding {
@@ -53,6 +54,7 @@ Napi::Array toJs(Napi::Env env, const Dims& dims);
 Napi::Array toJs(Napi::Env env, const std::vector<std::string>& values);
 /// `[{ name, type, dims }]`
 Napi::Array toJs(Napi::Env env, const std::vector<backend::TensorInfo>& infos);
+Napi::Array toJs(Napi::Env env, const std::vector<onnx::ValueInfo>& values);
 Napi::Array toJs(Napi::Env env, const std::vector<backend::LayerInfo>& layers);
 
 }  // namespace presisi::binding

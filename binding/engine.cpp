@@ -7,8 +7,8 @@
 
 #include "backend/feeds.hpp"
 #include "backend/registry.hpp"
-#include "clock.hpp"
 #include "conversions.hpp"
+#include "core/clock.hpp"
 #include "engine/engine_file.hpp"
 #include "exports.hpp"
 #include "handles.hpp"

@@ -8,6 +8,11 @@ namespace presisi::binding {
 Napi::Value backends(const Napi::CallbackInfo& info);
 Napi::Value operators(const Napi::CallbackInfo& info);
 
+Napi::Value architectures(const Napi::CallbackInfo& info);
+Napi::Value describeArchitecture(const Napi::CallbackInfo& info);
+Napi::Value convertModel(const Napi::CallbackInfo& info);
+Napi::Value makeModel(const Napi::CallbackInfo& info);
+
 Napi::Value loadModel(const Napi::CallbackInfo& info);
 
 Napi::Value createCalibrator(const Napi::CallbackInfo& info);

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import type { Dataset } from './datasets/dataset.js';
 import { atCaller, fileSystemError, invalidArgument } from './errors.js';
 import type { Images } from './images.js';
 import { type Control, type NativeFingerprint, native } from './native.js';
@@ -23,8 +24,8 @@ export interface CalibrationMethodOptions {
 }
 
 export interface ImageCalibration extends CalibrationMethodOptions {
-  /** A folder (with its subfolders), or paths and encoded pictures. */
-  readonly images: Images;
+  /** A folder (with its subfolders), paths and pictures in memory, or a data set from {@link openDataset}. */
+  readonly images: Images | Dataset;
   /** How many pictures to use, evenly spread over the list. Default: all, up to 512. */
   readonly samples?: number;
   /** What to do about a picture that can't be decoded: reject, or leave it out and warn. Default `error`. */

@@ -6,16 +6,25 @@ import {
   type ImageCalibration,
   readCache,
 } from './calibration.js';
+import { isDataset, requireDataset } from './datasets/dataset.js';
 import { PresisiError } from './errors.js';
 import { hashBytes, updateHash } from './hash.js';
-import { type DecodedImage, decodeImages, inBatches, packPixels, resolveImages, spread } from './images.js';
+import {
+  type DecodedImage,
+  decodeImages,
+  inBatches,
+  type NamedImage,
+  packPixels,
+  resolveImages,
+  spread,
+} from './images.js';
 import { type CalibratorHandle, type ModelHandle, type NativeModel, native } from './native.js';
 import { canonical, imageInput, nativeImages, type Preprocessing } from './preprocess.js';
 import type { Scope } from './signal.js';
 import { checkFeeds, type NativeFeed } from './tensor.js';
 
 /** How many pictures are used unless `samples` says otherwise, when there are more. */
-const DEFAULT_SAMPLES = 512;
+export const DEFAULT_SAMPLES = 512;
 
 /** Feeds bring their own batch, whatever it is. */
 const MAX_FEED_BATCH = 65536;
@@ -115,7 +124,7 @@ class CalibrationRun {
   ): Promise<void> {
     const preprocessing = this.#job.preprocessing as Preprocessing;
     const input = imageInput(this.#job.model.inputs);
-    const found = await resolveImages(calibration.images, 'calibration.images');
+    const found = await picturesOf(calibration.images);
     if (found.length === 0) {
       throw new PresisiError('ERR_PRESISI_INVALID_CALIBRATION', 'there are no pictures to calibrate with', {
         hint: 'give a folder with JPEG, PNG, WebP, AVIF, GIF or TIFF files that are like what the network will see',
@@ -152,19 +161,19 @@ class CalibrationRun {
     }
   }
 
-  /** Pixels of the pictures that could be decoded; their bytes go into the data's fingerprint. */
+  /** Pixels of the pictures that could be decoded; what identifies them goes into the data's fingerprint. */
   async *#keepGood(
     decoded: AsyncIterable<DecodedImage>,
     policy: 'error' | 'skip',
     total: number,
   ): AsyncGenerator<Uint8Array> {
     const bad: PresisiError[] = [];
-    for await (const { pixels, bytes, error, image } of decoded) {
+    for await (const { pixels, identity, error, image } of decoded) {
       if (error !== undefined) {
         bad.push(error);
         if (policy === 'skip') this.warnings.push(`left out ${image.name}: ${error.message}`);
-      } else if (pixels !== undefined && bytes !== undefined && (policy === 'skip' || bad.length === 0)) {
-        this.#samples.push(await hashBytes(bytes));
+      } else if (pixels !== undefined && identity !== undefined && (policy === 'skip' || bad.length === 0)) {
+        this.#samples.push(await hashBytes(...identity));
         yield pixels;
       }
     }
@@ -204,6 +213,12 @@ class CalibrationRun {
       await native().closeHandle(calibrator);
     }
   }
+}
+
+/** What to calibrate with; a data set's classes don't matter. */
+async function picturesOf(images: ImageCalibration['images']): Promise<NamedImage[]> {
+  if (!isDataset(images)) return resolveImages(images, 'calibration.images');
+  return requireDataset(images, 'calibration.images').samples.map(({ image }) => image);
 }
 
 /** A hash for each sample of a batch; of the whole where the inputs don't agree on how many samples there are. */

@@ -14,11 +14,13 @@ export type PresisiErrorCode =
   | 'ERR_PRESISI_INVALID_CALIBRATION'
   /** An image can't be decoded. */
   | 'ERR_PRESISI_INVALID_IMAGE'
+  /** A data set is damaged, incomplete, or contradicts itself. */
+  | 'ERR_PRESISI_INVALID_DATASET'
   /** An engine file is damaged. */
   | 'ERR_PRESISI_INVALID_ENGINE'
   /** An engine made by another version, for another backend, or for another device. */
   | 'ERR_PRESISI_INCOMPATIBLE_ENGINE'
-  /** The backend is not built, or its vendor's library can't be loaded. */
+  /** A backend is not built or its vendor's library can't be loaded; or the Python that was to export can't. */
   | 'ERR_PRESISI_BACKEND_UNAVAILABLE'
   /** A file can't be read or written. */
   | 'ERR_PRESISI_FILE_SYSTEM'

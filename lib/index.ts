@@ -10,6 +10,21 @@ export {
   readCalibration,
   type Threshold,
 } from './calibration.js';
+export type { Candidate, Prediction } from './classifier.js';
+export { type ConvertOptions, convert } from './convert/convert.js';
+export {
+  type Architecture,
+  type ArchitectureDescription,
+  architectures,
+  describeArchitecture,
+  type MakeModelOptions,
+  makeModel,
+} from './convert/models.js';
+export type { ConvertResult, OnnxOptions, Scaling } from './convert/options.js';
+export type { Dataset, DatasetFormat, DatasetOptions, Sample, Skipped } from './datasets/dataset.js';
+export type { Flowers102Split } from './datasets/flowers102.js';
+export { openDataset } from './datasets/open.js';
+export { type DatasetSource, parseDatasetSource } from './datasets/source.js';
 export {
   Engine,
   type EngineMetadata,
@@ -19,10 +34,19 @@ export {
   loadEngine,
 } from './engine.js';
 export { PresisiError, type PresisiErrorCode } from './errors.js';
-export type { ImageSource, Images } from './images.js';
-export { type Candidate, type InferOptions, infer, type Prediction } from './infer.js';
+export {
+  type ClassResult,
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+  type PicturePrediction,
+} from './evaluate.js';
+export type { Reference } from './evaluate-agreement.js';
+export type { ImageSource, Images, RawImage } from './images.js';
+export { type InferOptions, infer } from './infer.js';
 export type { Decision, Layer, Progress } from './native.js';
 export type { Kernel, Preprocessing } from './preprocess.js';
 export { quantize } from './quantize.js';
 export type { Phase, Precision, QuantizeOptions, QuantizeResult } from './quantize-options.js';
+export type { Share } from './statistics.js';
 export type { ElementType, Feeds, Tensor, TensorData, TensorInfo, TensorInput } from './tensor.js';

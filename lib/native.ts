@@ -16,7 +16,7 @@ export type StopHandle = Handle<'stop'>;
 
 /** One step of long work. `total` is 0 where it isn't known. */
 export interface Progress {
-  /** `parse`, `optimize`, `calibrate`, `solve`, `quantize`, `export`, `build`, `serialize`, `write` */
+  /** `read`, `assemble`, `optimize`, `calibrate`, `solve`, `quantize`, `export`, `build`, `serialize`, `write`, `evaluate` */
   readonly phase: string;
   readonly completed: number;
   readonly total: number;
@@ -45,15 +45,68 @@ export interface NativeBackend {
   readonly devices: readonly NativeDevice[];
 }
 
-export interface NativeModel {
+export interface NativeModel extends NativeSummary {
   readonly handle: ModelHandle;
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
   readonly opset: number;
   readonly nodes: number;
+}
+
+/** Where a network comes from, and what was done to get it. */
+export interface NativeSummary {
+  readonly source: string;
+  readonly architecture?: string;
+  readonly family?: string;
+  readonly configuration?: Readonly<Record<string, string>>;
   readonly parameters: number;
-  readonly parseSeconds: number;
-  readonly optimizeSeconds: number;
+  readonly warnings: readonly string[];
+  readonly phases: readonly { readonly name: string; readonly seconds: number }[];
+}
+
+export interface NativeConversion extends NativeSummary {
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  readonly opset: number;
+  readonly nodes: number;
+  readonly bytes: number;
+}
+
+export interface NativeConvertOptions {
+  readonly architecture?: string;
+  readonly classes?: number;
+  readonly inputSize?: number;
+  readonly growthRate?: number;
+  readonly width?: number;
+  readonly depth?: number;
+  readonly blocks?: readonly number[];
+  readonly batch?: number;
+  readonly opset?: number;
+  readonly foldBatchNorm?: boolean;
+  readonly simplify?: boolean;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export interface NativeArchitecture {
+  readonly name: string;
+  readonly family: string;
+  /** One line: what it is, and where it was published. */
+  readonly summary: string;
+  /** Side of the square input its published weights are evaluated at. */
+  readonly inputSize: number;
+}
+
+export interface NativePortrait {
+  readonly family: string;
+  readonly configuration: Readonly<Record<string, string>>;
+  readonly classes: number;
+  readonly inputSize: number;
+  /** Learned numbers. */
+  readonly parameters: number;
+  /** Multiply-accumulates of one picture. */
+  readonly macs: number;
+  /** How many nodes of each operator the ONNX file has, batch normalisation folded. */
+  readonly operators: Readonly<Record<string, number>>;
 }
 
 export interface NativeImages {
@@ -160,7 +213,19 @@ export interface NativeAddon {
   shutdown(): void;
   backends(): Promise<NativeBackend[]>;
   operators(): { domain: string; name: string; since: number; until: number }[];
-  loadModel(path: string, control: Control): Promise<NativeModel>;
+  architectures(): NativeArchitecture[];
+  describeArchitecture(name: string, choices: NativeConvertOptions, control: Control): Promise<NativePortrait>;
+  convertModel(
+    source: string,
+    options: NativeConvertOptions & { output: string },
+    control: Control,
+  ): Promise<NativeConversion>;
+  makeModel(
+    architecture: string,
+    options: NativeConvertOptions & { output: string; seed: number },
+    control: Control,
+  ): Promise<NativeConversion>;
+  loadModel(path: string, options: NativeConvertOptions, control: Control): Promise<NativeModel>;
   createCalibrator(
     model: ModelHandle,
     options: {

@@ -54,3 +54,10 @@ export const listener = <Listener>() =>
 export const threads = () => integer(0, 1024);
 export const batch = () => integer(1, 65536);
 export const onBadImage = () => oneOf(['error', 'skip']);
+
+/** Without the keys whose value is undefined: absent is absent, for the addon and for exact optional types. */
+export function present<T extends object>(values: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as ReturnType<
+    typeof present<T>
+  >;
+}

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Calibration, type CalibrationFingerprint, checkCalibration } from './calibration.js';
 import { PresisiError } from './errors.js';
 import type { Decision, Layer } from './native.js';
-import { batch, flag, listener, oneOf, options, signal, strings, text, threads } from './options.js';
+import { batch, flag, integer, listener, oneOf, options, signal, strings, text, threads } from './options.js';
 import { type Preprocessing, preprocessingSchema } from './preprocess.js';
 import type { Cancelable, ProgressListener } from './signal.js';
 
@@ -17,6 +17,10 @@ export interface QuantizeOptions extends Cancelable {
   readonly onnxOutput?: string;
   /** What the scales of an INT8 engine are found with. */
   readonly calibration?: Calibration;
+  /** Checkpoints only: the architecture, one of {@link architectures}. Default: recognised by the parameters. */
+  readonly architecture?: string;
+  /** Checkpoints only: side of the square input in pixels. Default: the architecture's own, else 224. */
+  readonly inputSize?: number;
   /** A backend's name, or `auto` for the best there is. Default `auto`. */
   readonly backend?: string;
   /** Threads of the computation; 0 means as many as physical cores. Default 0. */
@@ -54,6 +58,8 @@ export interface QuantizeResult {
   readonly onnxBytes: number;
   /** Size of the model file. */
   readonly modelBytes: number;
+  /** What a checkpoint was recognised as; absent for ONNX files. */
+  readonly architecture?: string;
   readonly precision: Precision;
   readonly backend: string;
   /** What took how long, in order. */
@@ -76,6 +82,8 @@ export const quantizeSchema = options({
   output: text('a path').optional(),
   onnxOutput: text('a path').optional(),
   calibration: z.unknown().optional(),
+  architecture: text().optional(),
+  inputSize: integer(1, 8192).optional(),
   backend: text().optional(),
   threads: threads().optional(),
   maxBatch: batch().optional(),

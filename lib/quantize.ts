@@ -1,11 +1,11 @@
-import { access, constants, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, resolve } from 'node:path';
+import { basename } from 'node:path';
 import { type Calibration, type CalibrationTable, parseTable } from './calibration.js';
 import { calibrate } from './calibrator.js';
-import { atCaller, fileSystemError, PresisiError } from './errors.js';
-import { hashFile } from './hash.js';
+import { atCaller } from './errors.js';
+import { checkWritable } from './files.js';
+import { hashModel } from './hash.js';
 import { type NativeBuild, type NativeModel, native } from './native.js';
-import { check, text } from './options.js';
+import { check, present, text } from './options.js';
 import { completePreprocessing, imageInput, type Preprocessing } from './preprocess.js';
 import {
   type CheckedOptions,
@@ -18,7 +18,8 @@ import {
 import { type Scope, withSignal } from './signal.js';
 
 /**
- * Compresses an ONNX model: reads and simplifies it, calibrates it for INT8, and builds an engine for this device.
+ * Compresses a model, an ONNX file or a checkpoint as {@link convert} takes them: reads and simplifies it, calibrates it
+ * for INT8, and builds an engine for this device.
  *
  * @example
  * const result = await quantize('model.onnx', {
@@ -31,13 +32,14 @@ import { type Scope, withSignal } from './signal.js';
  */
 export function quantize(model: string, options: QuantizeOptions): Promise<QuantizeResult> {
   return atCaller(quantize, async () => {
-    const path = check(text('the path of an ONNX file'), model, 'model');
+    const path = check(text('the path of an ONNX file or a checkpoint'), model, 'model');
     const checked = check(quantizeSchema, options, 'options');
     const calibration = checkNeeds(checked);
     return withSignal(checked, async (scope) => {
-      await checkOutputs(path, checked);
-      const file = await hashFile(path, scope.signal);
-      const loaded = await native().loadModel(path, scope.control);
+      const { output, onnxOutput, architecture, inputSize } = checked;
+      await checkWritable(path, { output, onnxOutput });
+      const file = await hashModel(path, scope.signal);
+      const loaded = await native().loadModel(path, { ...present({ architecture, inputSize }) }, scope.control);
       try {
         return await run({ path, ...file }, loaded, checked, calibration, scope);
       } finally {
@@ -45,32 +47,6 @@ export function quantize(model: string, options: QuantizeOptions): Promise<Quant
       }
     });
   });
-}
-
-/** Finds out before minutes of work that the result could not be written. */
-async function checkOutputs(model: string, options: CheckedOptions): Promise<void> {
-  const input = await realpath(model).catch((error: unknown) => {
-    throw fileSystemError('read', model, error);
-  });
-  for (const output of [options.output, options.onnxOutput]) {
-    if (output === undefined) continue;
-    const folder = dirname(resolve(output));
-    try {
-      await access(folder, constants.W_OK);
-    } catch (error) {
-      throw fileSystemError(`write ${output} into the folder`, folder, error);
-    }
-    const existing = await stat(output).catch(() => undefined);
-    if (existing?.isDirectory()) throw fileSystemError('write', output, Object.assign(new Error(), { code: 'EISDIR' }));
-    if (existing && (await realpath(output)) === input) {
-      throw new PresisiError('ERR_PRESISI_INVALID_ARGUMENT', `${output} would overwrite the model`);
-    }
-  }
-  if (options.output !== undefined && options.onnxOutput !== undefined) {
-    if (resolve(options.output) === resolve(options.onnxOutput)) {
-      throw new PresisiError('ERR_PRESISI_INVALID_ARGUMENT', 'options.output and options.onnxOutput are the same file');
-    }
-  }
 }
 
 interface ModelFile {
@@ -122,7 +98,12 @@ async function run(
       ...(options.output !== undefined && { output: options.output }),
       ...(options.onnxOutput !== undefined && { onnxOutput: options.onnxOutput }),
       metadata: JSON.stringify({
-        model: { name: basename(file.path), sha256: file.sha256, bytes: file.bytes },
+        model: {
+          name: basename(file.path),
+          sha256: file.sha256,
+          bytes: file.bytes,
+          ...present({ architecture: model.architecture }),
+        },
         ...(preprocessing && { preprocessing }),
         ...(options.labels && { labels: options.labels }),
         ...(table && { calibration: table.fingerprint }),
@@ -130,7 +111,7 @@ async function run(
     },
     scope.control,
   );
-  const warnings = [...(calibrated?.warnings ?? []), ...built.warnings];
+  const warnings = [...model.warnings, ...(calibrated?.warnings ?? []), ...built.warnings];
   if (fixedBatch > 0 && options.maxBatch !== undefined && options.maxBatch !== fixedBatch) {
     warnings.push(`the model fixes its batch at ${fixedBatch}; maxBatch ${options.maxBatch} has no effect`);
   }
@@ -167,14 +148,10 @@ function result(
     bytes: built.engineBytes,
     onnxBytes: built.onnxBytes,
     modelBytes: file.bytes,
+    ...(model.architecture !== undefined && { architecture: model.architecture }),
     precision: options.precision,
     backend: built.backend,
-    phases: [
-      { name: 'parse', seconds: model.parseSeconds },
-      { name: 'optimize', seconds: model.optimizeSeconds },
-      ...calibrationPhases,
-      ...built.phases,
-    ],
+    phases: [...model.phases, ...calibrationPhases, ...built.phases],
     decisions: built.decisions,
     layers: built.layers,
     ...(table && {

@@ -1,3 +1,4 @@
+import type { Dataset, Evaluation } from 'presisi';
 import sharp from 'sharp';
 
 export interface Card {
@@ -45,4 +46,33 @@ export async function drawCards(title: string, cards: readonly Card[], columns =
   }
   parts.push('</svg>');
   return `${parts.join('\n')}\n`;
+}
+
+const COUNT = 12;
+
+/** Where the engines disagree, or all err, is more telling than where all is well: those first, then a spread of the rest. */
+export function chooseCards(
+  dataset: Dataset,
+  labels: readonly string[],
+  evaluations: Readonly<Record<string, Evaluation>>,
+): Card[] {
+  const nameOf = (index: number | undefined): string => labels[index ?? -1] ?? '?';
+  const cards = dataset.samples.map(({ image, label }, i): Card & { readonly trouble: boolean } => {
+    const lines = Object.entries(evaluations).map(([engine, { predictions }]) => {
+      const best = predictions?.[i]?.top[0];
+      return { engine, label: nameOf(best?.index), score: best?.score ?? Number.NaN };
+    });
+    return {
+      path: image.name,
+      truth: nameOf(label),
+      lines,
+      trouble: lines.some((line) => line.label !== nameOf(label)),
+    };
+  });
+  const disagreeing = cards.filter((card) => new Set(card.lines.map((line) => line.label)).size > 1).slice(0, 3);
+  const wrong = cards.filter((card) => card.trouble && !disagreeing.includes(card)).slice(0, 1);
+  const right = cards.filter((card) => !card.trouble);
+  const wanted = COUNT - disagreeing.length - wrong.length;
+  const spread = Array.from({ length: wanted }, (_, i) => right[Math.floor((i * right.length) / wanted)]);
+  return [...spread.filter((card) => card !== undefined), ...disagreeing, ...wrong];
 }

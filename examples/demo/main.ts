@@ -1,132 +1,159 @@
-// The main job, end to end: a trained ONNX model is calibrated with real pictures, compressed to FP16 and INT8, and tried on
-// pictures it has never seen.
-import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+// The main job, end to end, on every network of the zoo: a PyTorch checkpoint becomes ONNX, is calibrated with real
+// pictures, compressed to FP16 and INT8, and tried on pictures it has never seen.
+import { copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { backends, loadEngine, type Precision, type QuantizeResult, quantize } from 'presisi';
-import { type Card, drawCards } from './figure.js';
-import { type Accuracy, accuracy, latency, type TestImage } from './measure.js';
-import { wilson } from './statistics.js';
+import {
+  backends,
+  type ConvertResult,
+  convert,
+  type Dataset,
+  type Evaluation,
+  evaluate,
+  loadEngine,
+  openDataset,
+  type Precision,
+  type QuantizeResult,
+  quantize,
+} from 'presisi';
+import { chooseCards, drawCards } from './figure.js';
+import { type Latency, latency } from './measure.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const data = join(root, 'calibration-data');
-const model = join(root, 'models', 'blossom', 'model.onnx');
+const zoo = join(root, 'models', 'zoo');
 const out = join(root, '.demo');
 
-interface Row {
-  readonly precision: Precision;
+const PRECISIONS = ['fp32', 'fp16', 'int8'] as const;
+
+/** Whose pictures are shown. */
+const SHOWN = 'mobilenet_v3_large';
+
+interface Engine {
   readonly built: QuantizeResult;
-  readonly accuracy: Accuracy;
-  readonly latency: { readonly median: number; readonly p99: number };
+  readonly evaluation: Evaluation;
+  readonly latency: Latency;
 }
 
-async function testImages(): Promise<TestImage[]> {
-  const manifest = JSON.parse(await readFile(join(data, 'manifest.json'), 'utf8')) as {
-    splits: { test: { file: string; label: number }[] };
-  };
-  return manifest.splits.test.map(({ file, label }) => ({ path: join(data, file), label }));
+interface Row {
+  readonly network: string;
+  readonly checkpointBytes: number;
+  readonly converted: ConvertResult;
+  readonly engines: Readonly<Record<Precision, Engine>>;
 }
 
-async function compress(precision: Precision, labels: readonly string[], images: readonly TestImage[]): Promise<Row> {
-  const output = join(out, `${precision}.engine`);
-  const built = await quantize(model, {
+async function compress(
+  onnx: string,
+  precision: Precision,
+  labels: readonly string[],
+  dataset: Dataset,
+  reference?: Evaluation,
+): Promise<Engine> {
+  const output = onnx.replace(/onnx$/, `${precision}.engine`);
+  const built = await quantize(onnx, {
     precision,
     output,
     labels,
-    ...(precision === 'int8' && {
-      calibration: { images: join(data, 'images', 'calibration') },
-      onnxOutput: join(out, 'int8-qdq.onnx'),
-    }),
+    ...(precision === 'int8' && { calibration: { images: join(data, 'images', 'calibration') } }),
   });
   const engine = await loadEngine(output);
   try {
-    return { precision, built, accuracy: await accuracy(engine, images), latency: await latency(engine) };
+    const evaluation = await evaluate(engine, dataset, { predictions: true, ...(reference && { reference }) });
+    return { built, evaluation, latency: await latency(engine) };
   } finally {
     await engine.dispose();
   }
 }
 
+async function run(network: string, labels: readonly string[], dataset: Dataset): Promise<Row> {
+  const checkpoint = join(zoo, `${network}.pth`);
+  const onnx = join(out, `${network}.onnx`);
+  const converted = await convert(checkpoint, { output: onnx });
+  const fp32 = await compress(onnx, 'fp32', labels, dataset);
+  const fp16 = await compress(onnx, 'fp16', labels, dataset, fp32.evaluation);
+  const int8 = await compress(onnx, 'int8', labels, dataset, fp32.evaluation);
+  return { network, checkpointBytes: (await stat(checkpoint)).size, converted, engines: { fp32, fp16, int8 } };
+}
+
 const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(2)} MiB`;
+const total = (phases: readonly { readonly seconds: number }[]) =>
+  `${phases.reduce((sum, { seconds }) => sum + seconds, 0).toFixed(2)} s`;
 
-function table(rows: readonly Row[], images: readonly TestImage[]): string[] {
-  const baseline = rows[0]?.accuracy.predictions ?? [];
-  const lines = [
-    '| precision | engine | top-1 (95 % interval) | same answer as FP32 | latency median / p99 | time to make |',
-    '| --- | --- | --- | --- | --- | --- |',
+const HEADER = [
+  '| network | phase 1: checkpoint to ONNX | phase 2: INT8 engine | size: checkpoint / FP16 / INT8 | top-1: FP32 / FP16 / INT8 | INT8 says what FP32 says | median latency: FP32 / INT8 |',
+  '| --- | --- | --- | --- | --- | --- | --- |',
+];
+
+function line({ network, checkpointBytes, converted, engines }: Row): string {
+  const { fp32, fp16, int8 } = engines;
+  const cells = [
+    network,
+    total(converted.phases),
+    total(int8.built.phases),
+    [checkpointBytes, fp16.built.bytes, int8.built.bytes].map(mebibytes).join(' / '),
+    [fp32, fp16, int8].map(({ evaluation }) => percent(evaluation.top1.share)).join(' / '),
+    percent(int8.evaluation.agreement?.share ?? Number.NaN),
+    `${fp32.latency.median.toFixed(2)} / ${int8.latency.median.toFixed(2)} ms`,
   ];
-  for (const { precision, built, accuracy: seen, latency: time } of rows) {
-    const [low, high] = wilson(seen.correct, images.length);
-    const same = seen.predictions.filter((p, i) => p.top[0]?.index === baseline[i]?.top[0]?.index).length;
-    const seconds = built.phases.reduce((sum, phase) => sum + phase.seconds, 0);
+  return `| ${cells.join(' | ')} |`;
+}
+
+function details({ network, converted, engines }: Row): string[] {
+  const lines = [`${network}: ${converted.parameters.toLocaleString('en')} parameters`];
+  for (const precision of PRECISIONS) {
+    const { top1 } = engines[precision].evaluation;
+    const [low, high] = top1.interval;
     lines.push(
-      `| ${precision} | ${(built.bytes / 1024).toFixed(0)} KiB | ${percent(seen.correct / images.length)} (${percent(low)} to ${percent(high)}) ` +
-        `| ${percent(same / images.length)} | ${time.median.toFixed(2)} / ${time.p99.toFixed(2)} ms | ${seconds.toFixed(2)} s |`,
+      `  ${precision}: ${top1.correct} of ${top1.total} right, 95 % interval ${percent(low)} to ${percent(high)}`,
     );
+    for (const warning of engines[precision].built.warnings) lines.push(`  warning (${precision}): ${warning}`);
   }
-  return lines;
+  const phases = engines.int8.built.phases.map(({ name, seconds }) => `${name} ${seconds.toFixed(3)} s`);
+  return [...lines, `  int8 by phase: ${phases.join(', ')}`];
 }
 
-/** Where the engines disagree, or all err, is more telling than where all is well: those first, then a spread of the rest. */
-function chooseCards(rows: readonly Row[], images: readonly TestImage[], labels: readonly string[]): Card[] {
-  const cards = images.map((image, i): Card & { readonly trouble: boolean } => {
-    const lines = rows
-      .filter((row) => row.precision !== 'fp16')
-      .map((row) => {
-        const best = row.accuracy.predictions[i]?.top[0];
-        return { engine: row.precision.toUpperCase(), label: best?.label ?? '?', score: best?.score ?? Number.NaN };
-      });
-    const truth = labels[image.label] ?? String(image.label);
-    return { path: image.path, truth, lines, trouble: lines.some((line) => line.label !== truth) };
-  });
-  const disagreeing = cards.filter((card) => new Set(card.lines.map((line) => line.label)).size > 1).slice(0, 3);
-  const wrong = cards.filter((card) => card.trouble && !disagreeing.includes(card)).slice(0, 1);
-  const right = cards.filter((card) => !card.trouble);
-  const wanted = 12 - disagreeing.length - wrong.length;
-  const spread = Array.from({ length: wanted }, (_, i) => right[Math.floor((i * right.length) / wanted)]);
-  return [...spread.filter((card) => card !== undefined), ...disagreeing, ...wrong];
+async function updateReadme(table: readonly string[], figure: string): Promise<void> {
+  const readme = join(root, 'README.md');
+  const text = await readFile(readme, 'utf8');
+  const marked = /(<!-- demo -->\n)[\s\S]*(<!-- \/demo -->)/;
+  await writeFile(
+    readme,
+    text.replace(marked, (_, before: string, after: string) => `${before}${table.join('\n')}\n${after}`),
+  );
+  await mkdir(join(root, 'docs'), { recursive: true });
+  await copyFile(figure, join(root, 'docs', 'pictures.svg'));
 }
 
+const NETWORKS = (await readdir(zoo))
+  .filter((name) => name.endsWith('.pth'))
+  .map((name) => basename(name, '.pth'))
+  .sort();
 const labels = (await readFile(join(data, 'labels.txt'), 'utf8')).trim().split('\n');
-const images = await testImages();
+const dataset = await openDataset({ folder: join(data, 'images', 'test') }, { labels });
 await mkdir(out, { recursive: true });
 
 const best = (await backends()).find((backend) => backend.available);
 console.log(
   `${cpus()[0]?.model ?? 'unknown CPU'}, ${availableParallelism()} threads; backend ${best?.name} (${best?.version})`,
 );
-console.log(
-  `model ${relative(root, model)}, ${((await stat(model)).size / 1024).toFixed(0)} KiB; ${images.length} unseen pictures\n`,
-);
+console.log(`${NETWORKS.length} checkpoints of ${relative(root, zoo)}; ${dataset.samples.length} unseen pictures\n`);
+console.log(HEADER.join('\n'));
 
 const rows: Row[] = [];
-for (const precision of ['fp32', 'fp16', 'int8'] as const) rows.push(await compress(precision, labels, images));
-
-const lines = table(rows, images);
-console.log(lines.join('\n'));
-console.log('\ntime to make the INT8 engine, by phase:');
-for (const phase of rows.at(-1)?.built.phases ?? []) {
-  console.log(`  ${phase.name.padEnd(12)} ${phase.seconds.toFixed(3)} s`);
+for (const network of NETWORKS) {
+  const row = await run(network, labels, dataset);
+  rows.push(row);
+  console.log(line(row));
 }
-for (const row of rows) for (const warning of row.built.warnings) console.log(`warning (${row.precision}): ${warning}`);
+console.log(`\n${rows.flatMap(details).join('\n')}`);
 
-const cards = chooseCards(rows, images, labels);
-console.log('\na few pictures (FP32 | INT8):');
-for (const card of cards) {
-  const said = card.lines.map((line) => `${line.label} ${percent(line.score)}`).join(' | ');
-  console.log(`  ${relative(root, card.path)}: ${said}`);
-}
+const shown = rows.find(({ network }) => network === SHOWN) as Row;
+const { fp32, int8 } = shown.engines;
+const cards = chooseCards(dataset, labels, { FP32: fp32.evaluation, INT8: int8.evaluation });
 const figure = join(out, 'pictures.svg');
-await writeFile(figure, await drawCards('Unseen pictures, classified by the FP32 and the INT8 engine', cards));
-console.log(`\npictures: ${relative(root, figure)}; engines and the Q/DQ ONNX beside it`);
+await writeFile(figure, await drawCards(`Unseen pictures, classified by ${SHOWN} as FP32 and as INT8`, cards));
+console.log(`\npictures: ${relative(root, figure)}; ONNX files and engines beside it`);
 
-if (process.argv.includes('--update-readme')) {
-  const readme = join(root, 'README.md');
-  const text = await readFile(readme, 'utf8');
-  await writeFile(
-    readme,
-    text.replace(/(<!-- demo -->\n)[\s\S]*(<!-- \/demo -->)/, (_, a, b) => `${a}${lines.join('\n')}\n${b}`),
-  );
-  await mkdir(join(root, 'docs'), { recursive: true });
-  await copyFile(figure, join(root, 'docs', 'pictures.svg'));
-}
+if (process.argv.includes('--update-readme')) await updateReadme([...HEADER, ...rows.map(line)], figure);

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { InvalidArgumentError, Option } from 'commander';
-import { fileSystemError } from '../errors.js';
+import { type DatasetSource, parseDatasetSource } from '../datasets/source.js';
+import { fileSystemError, PresisiError } from '../errors.js';
 import type { Preprocessing } from '../preprocess.js';
+import { UsageError } from './context.js';
 
 /** Parsers for options' values; what they throw becomes a usage error. */
 export const integer =
@@ -59,6 +61,15 @@ export function preprocessOf(flags: PreprocessFlags): Partial<Preprocessing> | u
   return given.length === 0 ? undefined : (Object.fromEntries(given) as Partial<Preprocessing>);
 }
 
+/** A data set as a command takes it. */
+export function datasetSource(text: string): DatasetSource {
+  try {
+    return parseDatasetSource(text);
+  } catch (error) {
+    throw error instanceof PresisiError ? new UsageError(error.message) : error;
+  }
+}
+
 /** Names of classes, one a line; an empty line at the end doesn't count. */
 export async function readLabels(path: string): Promise<string[]> {
   try {
@@ -67,3 +78,8 @@ export async function readLabels(path: string): Promise<string[]> {
     throw fileSystemError('read the labels', path, error);
   }
 }
+
+const MODEL_ENDINGS = /(\.onnx|\.safetensors\.index\.json|\.safetensors|\.pth|\.pt|\.bin|\.ckpt)$/i;
+
+/** A model's path without what says which kind of file it is. */
+export const withoutEnding = (model: string): string => model.replace(MODEL_ENDINGS, '');

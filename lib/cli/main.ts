@@ -3,9 +3,12 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { backendsCommand } from './backends.js';
 import { type Context, createContext, EXIT, reportError, UsageError } from './context.js';
+import { convertCommand } from './convert.js';
 import { doctorCommand } from './doctor.js';
+import { evaluateCommand } from './evaluate.js';
 import { inferCommand } from './infer.js';
 import { inspectCommand } from './inspect.js';
+import { modelsCommand } from './models.js';
 import { quantizeCommand } from './quantize.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
@@ -13,15 +16,27 @@ const { version } = createRequire(import.meta.url)('../../package.json') as { ve
 /** Known before the command line is parsed, so that wrong ones are reported in the form asked for, too. */
 const json = process.argv.includes('--json');
 
+const COMMANDS = [
+  convertCommand,
+  modelsCommand,
+  quantizeCommand,
+  inferCommand,
+  evaluateCommand,
+  inspectCommand,
+  backendsCommand,
+  doctorCommand,
+];
+
+const everyCommand = (command: Command): Command[] => [command, ...command.commands.flatMap(everyCommand)];
+
 function createProgram(context: () => Context): Command {
   const program = new Command('presisi')
     .description('Compress neural networks on this device: calibrate, quantize, run and measure.')
     .version(version, '-v, --version')
     .showHelpAfterError('(add --help for the options)');
-  for (const create of [quantizeCommand, inferCommand, inspectCommand, backendsCommand, doctorCommand]) {
-    program.addCommand(create(context).option('--json', 'print JSON, and nothing else, on stdout'));
-  }
-  for (const command of [program, ...program.commands]) {
+  for (const create of COMMANDS) program.addCommand(create(context));
+  for (const command of everyCommand(program)) {
+    if (command.commands.length === 0) command.option('--json', 'print JSON, and nothing else, on stdout');
     command.exitOverride();
     if (json) command.configureOutput({ writeErr: () => {} });
   }

@@ -1,8 +1,9 @@
-"""Trains the demo network on the blossom pictures, measures it, and exports it as ONNX.
+"""Trains one network on the blossom pictures, measures it, and saves it.
 
-Usage: python models/training/train.py --data DIR [--out models/blossom/model.onnx]
+Usage: python models/training/train.py --data DIR --network NAME --out FILE
 
-DIR holds what pack.ts wrote: train-112, train-168, train-256, test-256 and calibration-256.
+DIR holds what pack.ts wrote: train-112, train-168, train-256, test-256 and calibration-256. FILE ends in .pth for a
+checkpoint (a state_dict), or in .onnx for an export checked against PyTorch.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import copy
 import json
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,28 +20,10 @@ import torch
 from torch import nn
 
 from data import augmented_batch, center_crop, load_packed
-from network import BlossomNet, count_macs, count_parameters
+from network import count_macs, count_parameters
+from recipes import RECIPES, Phase
 
 INPUT_SIDE = 224
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A run of epochs on one packed copy of the training pictures, cropped to one size."""
-
-    copy: str
-    crop: int
-    epochs: int
-    peak_rate: float
-    warmup: float  # the part of the phase during which the rate rises
-
-
-# Small pictures first, because they are cheap; the size at which the network is used last.
-PHASES = (
-    Phase("train-112", crop=96, epochs=14, peak_rate=2e-3, warmup=0.15),
-    Phase("train-168", crop=144, epochs=4, peak_rate=1e-3, warmup=0.1),
-    Phase("train-256", crop=INPUT_SIDE, epochs=5, peak_rate=1e-3, warmup=0.1),
-)
 
 
 def learning_rate(phase: Phase, progress: float) -> float:
@@ -92,10 +74,12 @@ def run_phase(
     decay = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
-        [{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}], lr=phase.peak_rate
+        [{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}],
+        lr=phase.peak_rate,
+        foreach=True,
     )
     criterion = nn.CrossEntropyLoss(label_smoothing=0.1)
-    steps = len(labels) // args.batch
+    steps = int(len(labels) * phase.share) // args.batch
     for epoch in range(phase.epochs):
         model.train()
         order = rng.permutation(len(labels))
@@ -123,11 +107,19 @@ def run_phase(
 @torch.no_grad()
 def update_average(average: nn.Module, model: nn.Module, keep: float) -> None:
     """Moves the averaged weights a little towards the current ones; batch statistics come along."""
-    for mine, theirs in zip(average.state_dict().values(), model.state_dict().values()):
-        if mine.is_floating_point():
-            mine.lerp_(theirs, 1 - keep)
-        else:
+    pairs = list(zip(average.state_dict().values(), model.state_dict().values()))
+    floats = [(mine, theirs) for mine, theirs in pairs if mine.is_floating_point()]
+    torch._foreach_lerp_([mine for mine, _ in floats], [theirs for _, theirs in floats], 1 - keep)
+    for mine, theirs in pairs:
+        if not mine.is_floating_point():
             mine.copy_(theirs)
+
+
+def save(model: nn.Module, path: Path) -> None:
+    """Writes the state_dict, in the memory layout every PyTorch expects."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(model.to(memory_format=torch.contiguous_format).state_dict(), path)
+    print(f"{path.name}: {path.stat().st_size} bytes", flush=True)
 
 
 def export(model: nn.Module, path: Path, probe: torch.Tensor) -> None:
@@ -161,12 +153,13 @@ def parse_arguments() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of packed pictures")
-    parser.add_argument("--out", type=Path, default=Path("models/blossom/model.onnx"))
+    parser.add_argument("--network", choices=sorted(RECIPES), required=True)
+    parser.add_argument("--out", type=Path, required=True, help=".pth or .onnx")
     parser.add_argument("--labels", type=Path, default=Path("calibration-data/labels.txt"))
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--resume", type=int, default=0, metavar="N", help="skip the first N phases, already run")
-    parser.add_argument("--ema", type=float, default=0.995)
+    parser.add_argument("--ema", type=float, default=0.99)
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()
 
@@ -176,14 +169,15 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     classes = args.labels.read_text().split()
-    model = BlossomNet(len(classes)).to(memory_format=torch.channels_last)
+    recipe = RECIPES[args.network]
+    model = recipe.build(len(classes)).to(memory_format=torch.channels_last)
     average = copy.deepcopy(model)
     facts = {"parameters": count_parameters(model), "macs": count_macs(model, INPUT_SIDE)}
-    print(json.dumps({**facts, "classes": len(classes), "seed": args.seed}), flush=True)
+    print(json.dumps({**facts, "network": args.network, "classes": len(classes), "seed": args.seed}), flush=True)
 
     started = time.monotonic()
-    for index, phase in enumerate(PHASES):
-        saved = args.data / f"phase-{index}.pt"
+    for index, phase in enumerate(recipe.phases):
+        saved = args.data / f"{args.network}-{index}.pt"
         if index < args.resume:
             states = torch.load(saved, weights_only=True)
             model.load_state_dict(states["model"])
@@ -197,7 +191,10 @@ def main() -> None:
     report(average, "test", args.data / "test-256")
     report(average, "calibration", args.data / "calibration-256")
     pixels, _ = load_packed(args.data / "test-256")
-    export(average, args.out, center_crop(pixels[::24], INPUT_SIDE))
+    if args.out.suffix == ".onnx":
+        export(average, args.out, center_crop(pixels[::24], INPUT_SIDE))
+    else:
+        save(average, args.out)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { cli, fixture, node, pictureFolder, ROOT, sleep, temporaryFolder } from './support.js';
@@ -97,16 +97,6 @@ describe('infer', () => {
     expect(stdout).toMatch(/^\S+000\.png {2}\(decode .+\)\n( +[\d.]+ % {2}(alpha|beta|gamma|delta)\n){2}$/);
   });
 
-  test('measures accuracy by folder', async () => {
-    const { code, stdout, stderr } = await cli('infer', engine, pictures, '--accuracy', '--json');
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    const { predictions, accuracy } = JSON.parse(stdout);
-    const correct = predictions.filter(({ image, top }: { image: string; top: { label: string }[] }) =>
-      image.includes(`/${top[0]?.label}/`),
-    ).length;
-    expect(accuracy).toEqual({ correct, total: 6, top1: correct / 6 });
-  });
-
   test('a broken picture fails, or is skipped with a warning', async () => {
     const broken = join(folder, 'broken.png');
     await writeFile(broken, 'x');
@@ -114,6 +104,50 @@ describe('infer', () => {
     const { code, stderr } = await cli('infer', engine, broken, '--skip-bad-images');
     expect(code).toBe(0);
     expect(stderr).toMatch(/^warning: cannot decode .*broken\.png/);
+  });
+});
+
+describe('evaluate', () => {
+  test('counts what infer predicts', async () => {
+    const { predictions } = JSON.parse((await cli('infer', engine, pictures, '--json')).stdout);
+    const correct = predictions.filter(({ image, top }: { image: string; top: { label: string }[] }) =>
+      image.includes(`/${top[0]?.label}/`),
+    ).length;
+    const { code, stdout, stderr } = await cli('evaluate', engine, pictures, '--json');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({
+      classes: 4,
+      top1: { correct, total: 6, share: correct / 6 },
+      top5: { k: 4, correct: 6 },
+      skipped: [],
+    });
+    const text = await cli('evaluate', engine, `folder:${pictures}`, '--per-class', '--limit', '4');
+    expect(text.code).toBe(0);
+    expect(text.stderr).toBe('warning: 2 classes have no pictures: gamma, delta\n');
+    expect(text.stdout).toMatch(/^top-1: +[\d.]+ % \(\d of 4; 95 % interval [\d.]+ % to [\d.]+ %\)$/m);
+    expect(text.stdout).toMatch(/^class +right +of +share +mostly taken for\nalpha/m);
+  });
+
+  test('a broken picture fails, or is skipped and listed', async () => {
+    const set = join(folder, 'broken-set');
+    await mkdir(join(set, 'alpha'), { recursive: true });
+    await copyFile(join(pictures, 'alpha', '000.png'), join(set, 'alpha', '0.png'));
+    await writeFile(join(set, 'alpha', '1.png'), 'x');
+    expect(await cli('evaluate', engine, set)).toMatchObject({ code: 1, stdout: '' });
+    const { code, stdout } = await cli('evaluate', engine, set, '--skip-bad-images');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/skipped:\n.*1\.png: cannot decode/);
+  });
+
+  test('a data set calibrates, too', async () => {
+    const output = join(folder, 'from-list.engine');
+    const list = join(folder, 'list.csv');
+    await writeFile(list, 'file,label\npictures-6/alpha/000.png,0\npictures-6/beta/001.png,1\n');
+    const args = ['quantize', fixture('classifier'), '-o', output, '-b', 'reference', '--json', '-c'];
+    const { code, stdout } = await cli(...args, `manifest:${list}`);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).calibration.samples).toBe(2);
+    expect(await cli(...args, `manifest:${list}`, pictures)).toMatchObject({ code: 2, stdout: '' });
   });
 });
 
@@ -146,6 +180,8 @@ describe('exit codes and help', () => {
     [['quantize', 'm.onnx', '--mean', '1,2']],
     [['infer', 'm.engine']],
     [['infer', 'm.engine', 'a.jpg', '--top', 'many']],
+    [['evaluate', 'm.engine']],
+    [['evaluate', 'm.engine', 'flowers102:flowers#all']],
   ])('%j is wrong usage: 2', async (args) => {
     const { code, stdout, stderr } = await cli(...args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -160,12 +196,15 @@ describe('exit codes and help', () => {
     });
   });
 
-  test.each(['quantize', 'infer', 'inspect', 'backends', 'doctor'])('%s --help has examples', async (command) => {
-    const { code, stdout, stderr } = await cli(command, '--help');
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toContain(`$ presisi ${command}`);
-    expect(stdout).toContain('--json');
-  });
+  test.each(['quantize', 'infer', 'evaluate', 'inspect', 'backends', 'doctor'])(
+    '%s --help has examples',
+    async (command) => {
+      const { code, stdout, stderr } = await cli(command, '--help');
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stdout).toContain(`$ presisi ${command}`);
+      expect(stdout).toContain('--json');
+    },
+  );
 
   test('--version is the package’s', async () => {
     const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));

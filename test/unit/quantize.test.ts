@@ -43,7 +43,7 @@ describe('engines', () => {
       expect(result.bytes).toBe((await readFile(output)).length);
       expect(result.layers.length).toBeGreaterThan(0);
       expect(result.phases.map((phase) => phase.name)).toEqual([
-        'parse',
+        'read',
         'optimize',
         ...(precision === 'int8' ? ['calibrate', 'solve'] : []),
         'quantize',
@@ -313,7 +313,7 @@ describe('what is refused', () => {
     ],
     [
       { precision: 'int8', calibration: { images: 3 } },
-      'Expected a path, or the bytes of a picture for calibration.images but received 3 of type number',
+      'Expected a path, the bytes of a picture, or { data, width, height, channels } for calibration.images but received 3 of type number',
     ],
     [
       { precision: 'int8', calibration: { images: 'x', percentile: 0 } },
