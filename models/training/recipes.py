@@ -54,6 +54,6 @@ RECIPES: dict[str, Recipe] = {
     "mobilenet_v3_large": Recipe(ZOO["mobilenet_v3_large"], slim(14, 12, 3)),
     "efficientnet_b1": Recipe(ZOO["efficientnet_b1"], slim(10, 12, 1)),
     "efficientnet_b3": Recipe(ZOO["efficientnet_b3"], slim(10, 14, 1, share=0.3)),
-    "densenet169": Recipe(ZOO["densenet169"], slim(8, 6, 1)),
-    "densenet201": Recipe(ZOO["densenet201"], slim(8, 6, 1)),
+    "densenet169": Recipe(ZOO["densenet169"], slim(8, 3, 1, share=0.4)),
+    "densenet201": Recipe(ZOO["densenet201"], slim(8, 3, 1, share=0.4)),
 }
