@@ -36,11 +36,23 @@ onnx::Model widenToFloat32(const onnx::Model& model);
 
 /// FP32 initializers of at least `minElements` elements stored as FP16 behind a Cast. Reports what did not fit.
 struct HalfReport {
-  std::vector<std::string> outOfRange;  ///< initializers with |w| > 65504, left in FP32
+  /// Initializers with |w| > 65504 or not finite, and scales of Q/DQ that are no normal FP16 number: left in FP32.
+  std::vector<std::string> outOfRange;
   std::vector<std::string>
       subnormal;  ///< initializers that lose more than 1 % of their elements to FP16 subnormals or zero
 };
 onnx::Model storeAsHalf(const onnx::Model& model, HalfReport& report, int64_t minElements = 16);
+
+/// FP32 arithmetic becomes FP16, written into the graph for backends that take every type from it. Inputs and outputs
+/// keep their types behind Casts. FP32 stay, with Casts around them: nodes with a constant that FP16 can't hold
+/// (`report` names it), those whose results or sums leave FP16's range, what ONNX has no FP16 form of, and arithmetic
+/// on shapes. Graph inputs and weights are quantized from FP32.
+/// A model with Q/DQ is raised to opset 19, the first that has them in FP16, and no Cast comes between a DQ and the
+/// layer it feeds, or a layer and its Q. Scales are rounded to FP16: they, and with them the INT8 thresholds, change by
+/// up to 2^-11 (0.05 %), which is 0.06 of a level at level 127. A scale that is no normal FP16 number stays FP32
+/// unrounded, and so does the layer there, between the same INT8 tensors. Dynamic dimensions count as 1 where a
+/// decision depends on sizes. Throws what specialize(), inputShapes() and upgradeOpset() throw.
+onnx::Model computeInHalf(const onnx::Model& model, HalfReport& report);
 
 /// All of the above that every backend wants, to a fixed point: widen, fold, dead code, batch norm, recognise.
 /// Refuses unsupported operators first. Validates shapes with dynamic dimensions set to 1.

@@ -1,32 +1,12 @@
-#include <cmath>
 #include <utility>
 
+#include "graph/half_placement.hpp"
 #include "graph/passes.hpp"
 #include "graph/rewrite.hpp"
 
 namespace presisi::graph {
 
 namespace {
-
-constexpr float kHalfMax = 65504.0f;
-constexpr float kHalfMinNormal = 6.103515625e-5f;  // 2^-14
-constexpr double kTolerableLoss = 0.01;            // of the elements
-
-struct Loss {
-  bool outOfRange = false;
-  int64_t subnormal = 0;
-};
-
-Loss measure(const Tensor& tensor) {
-  Loss loss;
-  const float* values = tensor.data<float>();
-  for (int64_t i = 0; i < tensor.size(); ++i) {
-    const float magnitude = std::fabs(values[i]);
-    loss.outOfRange = loss.outOfRange || magnitude > kHalfMax;
-    if (magnitude > 0 && magnitude < kHalfMinNormal) ++loss.subnormal;
-  }
-  return loss;
-}
 
 /// Scales, zero points and weights of Q/DQ must be initializers, not computed: TensorRT refuses anything else.
 bool feedsQuantization(const onnx::Graph& graph, const onnx::Links& links, const std::string& tensor) {
@@ -48,14 +28,12 @@ onnx::Model storeAsHalf(const onnx::Model& model, HalfReport& report, int64_t mi
   for (const auto& [name, tensor] : model.graph.initializers) {
     if (tensor.dtype() != DType::Float32 || tensor.size() < minElements || tensor.size() == 0) continue;
     if (links.isOutput(name) || links.consumers(name).empty() || feedsQuantization(graph, links, name)) continue;
-    const Loss loss = measure(tensor);
+    const HalfLoss loss = halfLoss(tensor);
     if (loss.outOfRange) {
       report.outOfRange.push_back(name);
       continue;
     }
-    if (static_cast<double>(loss.subnormal) > kTolerableLoss * static_cast<double>(tensor.size())) {
-      report.subnormal.push_back(name);
-    }
+    if (loss.subnormal) report.subnormal.push_back(name);
     const std::string half = names.fresh(name + "_fp16");
     graph.initializers[half] = tensor.cast(DType::Float16);
     graph.initializers.erase(name);
