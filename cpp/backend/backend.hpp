@@ -48,8 +48,7 @@ struct GraphForm {
   /// arithmetic written into the graph.
   enum class Half { Stored, Chosen, Typed };
   Half half = Half::Stored;
-  bool packedWeights = true;      ///< INT8 weights behind DequantizeLinear, else FP32 behind Quantize and Dequantize
-  bool internalOperators = true;  ///< knows the fused operators of our own domain
+  bool packedWeights = true;  ///< INT8 weights behind DequantizeLinear, else FP32 behind Quantize and Dequantize
 };
 
 struct TensorInfo {

@@ -51,6 +51,11 @@ constexpr const char* kReinstall = "reinstall presisi: npm rebuild presisi";
 
 std::string missingHint(const std::string& name) {
   if (name == "cpu") return "apt-get install libdnnl-dev, then reinstall presisi";
+  if (name == "tensorrt") {
+    return "on a Jetson: apt-get install nvidia-jetpack; elsewhere tensorrt-dev and a CUDA toolkit, or set "
+           "TENSORRT_ROOT "
+           "and CUDAToolkit_ROOT; then reinstall presisi (npm rebuild presisi)";
+  }
   return kReinstall;
 }
 
@@ -89,7 +94,9 @@ Loaded loadLibrary(const std::string& folder, const std::string& name) {
   if (folder.empty()) return {nullptr, "the folder of backend libraries was never set", {}};
   const std::string path = folder + "/" + file;
   if (access(path.c_str(), F_OK) != 0) {
-    const std::string why = name == "cpu" ? ": presisi was built without oneDNN" : "";
+    const std::string why = name == "cpu"        ? ": presisi was built without oneDNN"
+                            : name == "tensorrt" ? ": presisi was built without TensorRT"
+                                                 : "";
     return {nullptr, file + " is not in " + folder + why, missingHint(name)};
   }
   const auto close = [](void* handle) { dlclose(handle); };
@@ -137,7 +144,7 @@ void setLibraryFolder(const std::string& folder) {
   }
 }
 
-std::vector<std::string> names() { return {"cpu", "reference"}; }
+std::vector<std::string> names() { return {"tensorrt", "cpu", "reference"}; }
 
 Probe probe(const std::string& name) {
   Probe failed;
