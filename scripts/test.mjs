@@ -42,15 +42,15 @@ function compileTests() {
   }
 }
 
-function nativeTests() {
-  const report = join(scratch, 'native.xml');
-  const { status } = run(join(binaries, 'presisi_tests'), ['--reporters=xml', `--out=${report}`], { stdio: 'ignore' });
+function nativeTests(name, program) {
+  const report = join(scratch, `${program}.xml`);
+  const { status } = run(join(binaries, program), ['--reporters=xml', `--out=${report}`], { stdio: 'ignore' });
   const xml = readFileSync(report, 'utf8');
   const successes = attribute(xml, 'OverallResultsTestCases', 'successes');
   const failures = attribute(xml, 'OverallResultsTestCases', 'failures');
   // Once more for the eye: what failed, in words.
-  if (failures > 0 || status !== 0) run(join(binaries, 'presisi_tests'), []);
-  count('native unit tests', successes, Math.max(failures, status === 0 ? 0 : 1));
+  if (failures > 0 || status !== 0) run(join(binaries, program), []);
+  count(name, successes, Math.max(failures, status === 0 ? 0 : 1));
 }
 
 function conformance(backend) {
@@ -73,7 +73,11 @@ function unitTests() {
 
 try {
   compileTests();
-  nativeTests();
+  nativeTests('native unit tests', 'presisi_tests');
+  nativeTests('CUDA parts, on the stand-in', 'presisi_cuda_tests');
+  for (const generation of [8, 10, 11]) {
+    nativeTests(`TensorRT backend, on the stand-in of ${generation}`, `presisi_tensorrt_tests_${generation}`);
+  }
   if (existsSync(onnxCases)) {
     conformance('reference');
     if (existsSync(join(binaries, 'libpresisi_cpu.so'))) conformance('cpu');
