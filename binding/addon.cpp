@@ -73,7 +73,10 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   add<solveCalibration>(exports, "solveCalibration");
   add<parseTable>(exports, "parseTable");
   add<writeText>(exports, "writeText");
+  add<createSamples>(exports, "createSamples");
+  add<addSamples>(exports, "addSamples");
   add<buildEngine>(exports, "buildEngine");
+  add<extractPlan>(exports, "extractPlan");
   add<openEngine>(exports, "openEngine");
   add<runFeeds>(exports, "runFeeds");
   add<runImages>(exports, "runImages");

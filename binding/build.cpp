@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -32,8 +34,11 @@ struct Request {
   std::string backend;
   backend::BuildOptions build;
   quantization::Options quantize;
-  std::optional<bool> reduceRange;  ///< absent: as the device needs
-  std::string table;                ///< JSON; int8 only
+  std::optional<bool> reduceRange;               ///< absent: as the device needs
+  std::string table;                             ///< JSON; int8 only
+  std::shared_ptr<const LoadedSamples> samples;  ///< for a backend that calibrates by itself, in place of a table
+  std::string method;                            ///< of that calibration
+  std::string backendCache;                      ///< where that calibration is kept, or read from if it is there
   calibration::Fingerprint expected;
   std::string output;      ///< empty: no engine
   std::string onnxOutput;  ///< empty: no export
@@ -63,6 +68,9 @@ class Builder {
   Outcome run() {
     backend::Backend& backend = backend::get(request_.backend);
     outcome_.backend = backend.name();
+    request_.build.log = context_.log;
+    form_ = backend.form(request_.build);
+    if (request_.samples) calibrateInBackend();
     const backend::Probe probe = backend.probe();
     requirePrecision(probe);
     const onnx::Model model = phase("quantize", [&] { return convert(probe); });
@@ -117,9 +125,12 @@ class Builder {
 
   onnx::Model convert(const backend::Probe& probe) {
     const onnx::Model& model = request_.model->model;
+    using Half = backend::GraphForm::Half;
     if (request_.build.precision == "fp16") {
+      if (form_.half == Half::Chosen) return model;
       graph::HalfReport report;
-      onnx::Model half = graph::storeAsHalf(model, report);
+      onnx::Model half = form_.half == Half::Typed ? graph::computeInHalf(quantization::lowerInternalOps(model), report)
+                                                   : graph::storeAsHalf(model, report);
       for (const std::string& name : report.outOfRange) {
         outcome_.warnings.push_back("weights \"" + name + "\" exceed FP16's range of 65504 and stay FP32");
       }
@@ -128,14 +139,19 @@ class Builder {
       }
       return half;
     }
-    if (request_.build.precision != "int8") return model;
+    if (request_.build.precision != "int8" || request_.samples) return model;
     const calibration::Table table = calibration::tableFromJson(request_.table);
     calibration::requireMatch(table.fingerprint, request_.expected);
     thresholds_ = table.thresholds;
     request_.quantize.reduceRange = request_.reduceRange.value_or(probe.int8Saturates);
-    request_.quantize.packWeights = true;
+    request_.quantize.packWeights = form_.packedWeights;
     quantization::Result result = quantization::insertQdq(model, thresholds_, request_.quantize);
     outcome_.decisions = std::move(result.decisions);
+    // Where types are the graph's, what isn't INT8 has to be FP16 in writing to be fast.
+    if (form_.half == Half::Typed) {
+      graph::HalfReport report;
+      return graph::computeInHalf(quantization::lowerInternalOps(result.model), report);
+    }
     return std::move(result.model);
   }
 
@@ -165,6 +181,7 @@ class Builder {
     metadata["weightBytes"] = engine.weightBytes();
     if (!probe.devices.empty()) metadata["device"] = probe.devices.front().name;
     if (!probe.int8Isa.empty()) metadata["int8Isa"] = probe.int8Isa;
+    if (!probe.identity.empty()) describeForOthers(engine, probe, metadata);
     metadata["decisions"] = json::array();
     for (const quantization::Decision& decision : outcome_.decisions) {
       metadata["decisions"].push_back({{"node", decision.node},
@@ -176,8 +193,50 @@ class Builder {
     return metadata.dump(-1, ' ', false, json::error_handler_t::replace);
   }
 
+  /// What is asked before such an engine is loaded elsewhere, and what its vendor's plan doesn't tell any more.
+  void describeForOthers(const backend::Engine& engine, const backend::Probe& probe, json& metadata) const {
+    metadata["madeWith"] = probe.identity;
+    if (!request_.build.settings.empty()) metadata["settings"] = json::parse(request_.build.settings);
+    for (const char* relaxing : {"versionCompatible", "hardwareCompatibility"}) {
+      if (!metadata.contains("settings") || !metadata["settings"].contains(relaxing)) continue;
+      const json& value = metadata["settings"][relaxing];
+      metadata["madeWith"][relaxing] = value.is_string() ? value.get<std::string>() : value.dump();
+    }
+    metadata["built"] = json::array();
+    for (const backend::LayerInfo& layer : engine.layers()) {
+      metadata["built"].push_back({{"name", layer.name}, {"requested", layer.requested}, {"macs", layer.macs}});
+    }
+  }
+
+  /// The backend draws the pictures when it wants them.
+  void calibrateInBackend() {
+    if (request_.build.precision != "int8") {
+      throw Error(ErrorCode::InvalidArgument, "only int8 is calibrated");
+    }
+    auto own = std::make_shared<backend::OwnCalibration>();
+    own->method = request_.method;
+    own->next = [samples = request_.samples, batch = size_t{0}](backend::Feeds& feeds) mutable {
+      if (batch == samples->batches.size()) return false;
+      const std::vector<uint8_t>& pixels = samples->batches[batch++];
+      feeds.clear();
+      feeds.emplace(samples->input,
+                    engine::normalize(pixels.data(), pixels.size(), samples->shape, samples->normalization));
+      return true;
+    };
+    if (!request_.backendCache.empty()) {
+      if (std::ifstream file(request_.backendCache, std::ios::binary); file) {
+        own->cache.assign(std::istreambuf_iterator<char>(file), {});
+      }
+      own->keep = [path = request_.backendCache](const std::string& cache) {
+        writeFileAtomically(path, {{cache.data(), cache.size()}});
+      };
+    }
+    request_.build.calibration = std::move(own);
+  }
+
   Request request_;
   const JobContext& context_;
+  backend::GraphForm form_;
   Outcome outcome_;
   std::map<std::string, calibration::Threshold> thresholds_;
 };
@@ -212,8 +271,9 @@ Napi::Value outcomeToJs(Napi::Env env, const Outcome& outcome) {
 
 }  // namespace
 
-/// `buildEngine(model, { precision, backend, threads, maxBatch, table, expected, reduceRange, unsignedActivations,
-///  keepFloat, output, onnxOutput, metadata }, control)
+/// `buildEngine(model, { precision, backend, threads, maxBatch, table, expected, samples, method, backendCache,
+/// settings,
+///  reduceRange, unsignedActivations, keepFloat, output, onnxOutput, metadata }, control)
 ///  -> { backend, phases, decisions, layers, warnings, engineBytes, onnxBytes }`
 Napi::Value buildEngine(const Napi::CallbackInfo& info) {
   const Napi::Object options = requireObject(info[1], "options");
@@ -227,6 +287,12 @@ Napi::Value buildEngine(const Napi::CallbackInfo& info) {
   request.quantize.keepFloat = optionalStrings(options, "keepFloat");
   if (!options.Get("reduceRange").IsUndefined()) request.reduceRange = optionalFlag(options, "reduceRange", false);
   request.table = optionalString(options, "table");
+  if (const Napi::Value samples = options.Get("samples"); !samples.IsUndefined()) {
+    request.samples = unwrap<LoadedSamples>(samples);
+    request.method = requireString(options, "method");
+    request.backendCache = optionalString(options, "backendCache");
+  }
+  request.build.settings = optionalString(options, "settings");
   request.expected = toFingerprint(options.Get("expected"));
   request.output = optionalString(options, "output");
   request.onnxOutput = optionalString(options, "onnxOutput");

@@ -253,6 +253,8 @@ Napi::Array toJs(Napi::Env env, const std::vector<backend::LayerInfo>& layers) {
     object.Set("kernel", layer.kernel);
     object.Set("fused", toJs(env, layer.fused));
     if (!layer.reason.empty()) object.Set("reason", layer.reason);
+    if (!layer.format.empty()) object.Set("format", layer.format);
+    object.Set("reformat", layer.reformat);
     object.Set("outputDims", toJs(env, layer.outputDims));
     object.Set("macs", static_cast<double>(layer.macs));
     object.Set("weightBytes", static_cast<double>(layer.weightBytes));

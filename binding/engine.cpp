@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <string>
@@ -9,6 +10,7 @@
 #include "backend/registry.hpp"
 #include "conversions.hpp"
 #include "core/clock.hpp"
+#include "core/file.hpp"
 #include "engine/engine_file.hpp"
 #include "exports.hpp"
 #include "handles.hpp"
@@ -19,6 +21,8 @@ namespace presisi::binding {
 namespace {
 
 using nlohmann::json;
+
+constexpr int64_t kMaxBatch = 1 << 16;
 
 /// Major and minor: what has to agree for an engine's plan to mean the same.
 std::string seriesOf(const std::string& version) { return version.substr(0, version.rfind('.')); }
@@ -33,38 +37,109 @@ json parseMetadata(const std::string& path, const std::string& text) {
   return metadata;
 }
 
-/// `maxBatch` 0: what the engine was built for.
-std::shared_ptr<LoadedEngine> open(const std::string& path, int threads, int64_t maxBatch) {
-  const engine::EngineFile file = engine::readEngineFile(path);
-  const json metadata = parseMetadata(path, file.metadata);
+struct OpenRequest {
+  std::string path;
+  int threads = 0;
+  int64_t maxBatch = 0;  ///< 0: what the engine was built for
+  std::string settings;  ///< of its sessions; JSON, empty: none
+};
+
+/// Refused before the vendor's library would, in words that say what to do.
+void requireIdentity(const std::string& path, const json& metadata, backend::Backend& backend) {
+  const auto madeWith = metadata.find("madeWith");
+  if (madeWith == metadata.end() || !madeWith->is_object()) return;
+  std::map<std::string, std::string> identity;
+  for (const auto& [key, value] : madeWith->items()) {
+    if (value.is_string()) identity[key] = value.get<std::string>();
+  }
+  const std::string why = backend.mismatch(identity);
+  if (!why.empty()) {
+    throw Error(ErrorCode::IncompatibleEngine, path + " can't run here: " + why);
+  }
+}
+
+bool endsWith(const std::string& text, const std::string& ending) {
+  return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
+}
+
+/// Other tools write TensorRT's plan as it is, under these names.
+bool mayBePlan(const std::string& path) {
+  return !engine::isEngineFile(path) &&
+         (endsWith(path, ".plan") || endsWith(path, ".engine") || endsWith(path, ".trt"));
+}
+
+std::shared_ptr<LoadedEngine> openPlan(const OpenRequest& request) {
+  const backend::Probe probe = backend::probe("tensorrt");
+  if (!probe.available) {
+    throw Error(ErrorCode::InvalidEngine, request.path + ": not a presisi engine",
+                "if it is a plan of TensorRT: that backend can't be used here: " + probe.reason);
+  }
+  const auto file = MappedFile::open(request.path);
+  auto loaded = std::make_shared<LoadedEngine>();
+  loaded->backend = "tensorrt";
+  loaded->threads = request.threads;
+  loaded->settings = request.settings;
+  // A plan says its shapes itself, and the backend holds feeds to them.
+  loaded->maxBatch = request.maxBatch > 0 ? request.maxBatch : kMaxBatch;
+  loaded->engine = backend::get("tensorrt").load(file->data(), file->size(), file, {});
+  loaded->metadata = json{
+      {"version", PRESISI_VERSION},
+      {"backend", "tensorrt"},
+      {"backendVersion", probe.version},
+      {"precision", "mixed"},
+      {"maxBatch",
+       loaded->maxBatch}}.dump();
+  return loaded;
+}
+
+std::shared_ptr<LoadedEngine> openEngineFile(const OpenRequest& request) {
+  const engine::EngineFile file = engine::readEngineFile(request.path);
+  const json metadata = parseMetadata(request.path, file.metadata);
   const std::string version = metadata["version"].get<std::string>();
   if (seriesOf(version) != seriesOf(PRESISI_VERSION)) {
     throw Error(ErrorCode::IncompatibleEngine,
-                path + " was made by presisi " + version + ", and this is " + PRESISI_VERSION,
+                request.path + " was made by presisi " + version + ", and this is " + PRESISI_VERSION,
                 "quantize the model again with this version");
   }
   const std::vector<std::string> known = backend::names();
   if (std::find(known.begin(), known.end(), file.backend) == known.end()) {
     throw Error(ErrorCode::IncompatibleEngine,
-                path + " was made for the backend \"" + file.backend + "\", which this presisi doesn't have");
+                request.path + " was made for the backend \"" + file.backend + "\", which this presisi doesn't have");
   }
   auto loaded = std::make_shared<LoadedEngine>();
   loaded->backend = file.backend;
   loaded->metadata = file.metadata;
-  loaded->maxBatch = maxBatch > 0 ? maxBatch : metadata["maxBatch"].get<int64_t>();
-  loaded->threads = threads;
+  loaded->maxBatch = request.maxBatch > 0 ? request.maxBatch : metadata["maxBatch"].get<int64_t>();
+  loaded->threads = request.threads;
+  loaded->settings = request.settings;
   backend::BuildOptions options;
   options.precision = metadata["precision"].get<std::string>();
   options.maxBatch = loaded->maxBatch;
-  options.threads = threads;
-  loaded->engine = backend::get(file.backend).load(file.plan, file.planBytes, file.file, options);
+  options.threads = request.threads;
+  if (const auto settings = metadata.find("settings"); settings != metadata.end()) options.settings = settings->dump();
+  backend::Backend& backend = backend::get(file.backend);
+  requireIdentity(request.path, metadata, backend);
+  loaded->engine = backend.load(file.plan, file.planBytes, file.file, options);
+  return loaded;
+}
+
+std::shared_ptr<LoadedEngine> open(const OpenRequest& request) {
+  std::shared_ptr<LoadedEngine> loaded = mayBePlan(request.path) ? openPlan(request) : openEngineFile(request);
   loaded->inputs = loaded->engine->inputs();
   loaded->outputs = loaded->engine->outputs();
   return loaded;
 }
 
+backend::SessionOptions sessionOptions(const LoadedEngine& engine, bool profile) {
+  backend::SessionOptions options;
+  options.threads = engine.threads;
+  options.profile = profile;
+  options.settings = engine.settings;
+  return options;
+}
+
 backend::Session& sessionOf(LoadedEngine& engine) {
-  if (!engine.session) engine.session = engine.engine->createSession({engine.threads, false});
+  if (!engine.session) engine.session = engine.engine->createSession(sessionOptions(engine, false));
   return *engine.session;
 }
 
@@ -73,6 +148,7 @@ struct RunResult {
   std::vector<Tensor> outputs;
   double preprocessSeconds = 0;
   double seconds = 0;
+  std::map<std::string, double> stages;
 };
 
 RunResult run(LoadedEngine& engine, const backend::Feeds& feeds, const StopToken& stop) {
@@ -82,6 +158,7 @@ RunResult run(LoadedEngine& engine, const backend::Feeds& feeds, const StopToken
   const Clock clock;
   result.outputs = session.run(feeds, stop);
   result.seconds = clock.seconds();
+  result.stages = session.lastTiming().stages;
   for (const backend::TensorInfo& output : engine.outputs) result.names.push_back(output.name);
   if (result.outputs.size() != result.names.size()) {
     throw Error(ErrorCode::Internal, "the " + engine.backend + " backend gave " +
@@ -106,6 +183,9 @@ Napi::Value resultToJs(Napi::Env env, const RunResult& result) {
   object.Set("outputs", outputs);
   object.Set("preprocessSeconds", result.preprocessSeconds);
   object.Set("seconds", result.seconds);
+  Napi::Object stages = Napi::Object::New(env);
+  for (const auto& [name, seconds] : result.stages) stages.Set(name, seconds);
+  object.Set("stages", stages);
   return object;
 }
 
@@ -132,7 +212,7 @@ void profile(LoadedEngine& engine, int64_t runs, const StopToken& stop, Inspecti
     for (int64_t& dim : dims) dim = dim < 0 ? 1 : dim;
     feeds.emplace(input.name, Tensor(input.dtype, dims));
   }
-  const std::unique_ptr<backend::Session> session = engine.engine->createSession({engine.threads, true});
+  const std::unique_ptr<backend::Session> session = engine.engine->createSession(sessionOptions(engine, true));
   std::vector<double> totals;
   std::vector<std::vector<double>> layers(inspection.layers.size());
   constexpr int64_t kWarmUp = 2;
@@ -153,18 +233,44 @@ void profile(LoadedEngine& engine, int64_t runs, const StopToken& stop, Inspecti
 
 }  // namespace
 
-/// `openEngine(path, { threads, maxBatch }, control) -> { handle, backend, metadata (JSON), inputs, outputs, maxBatch
+/// `extractPlan(engine's path, output, control) -> { backend, bytes }`: the backend's own part, as its vendor's tools
+/// read it.
+Napi::Value extractPlan(const Napi::CallbackInfo& info) {
+  if (!info[0].IsString() || !info[1].IsString()) {
+    throw Error(ErrorCode::InvalidArgument, "expected two strings, the engine's path and the plan's");
+  }
+  struct Extracted {
+    std::string backend;
+    size_t bytes;
+  };
+  return runJob(
+      info.Env(), Lane::Work, Control::from(info[2]), {},
+      [path = info[0].As<Napi::String>().Utf8Value(),
+       output = info[1].As<Napi::String>().Utf8Value()](const JobContext&) {
+        const engine::EngineFile file = engine::readEngineFile(path);
+        writeFileAtomically(output, {{file.plan, file.planBytes}});
+        return Extracted{file.backend, file.planBytes};
+      },
+      [](Napi::Env env, const Extracted& extracted) {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("backend", extracted.backend);
+        object.Set("bytes", static_cast<double>(extracted.bytes));
+        return object;
+      });
+}
+
+/// `openEngine(path, { threads, maxBatch, settings }, control) -> { handle, backend, metadata (JSON), inputs, outputs,
+/// maxBatch
 /// }`
 Napi::Value openEngine(const Napi::CallbackInfo& info) {
   if (!info[0].IsString()) throw Error(ErrorCode::InvalidArgument, "expected a string for the engine's path");
   const Napi::Object options = requireObject(info[1], "options");
   return runJob(
       info.Env(), Lane::Run, Control::from(info[2]), {},
-      [path = info[0].As<Napi::String>().Utf8Value(),
-       threads = static_cast<int>(optionalInteger(options, "threads", 0, 1024, 0)),
-       maxBatch = optionalInteger(options, "maxBatch", 0, 1 << 16, 0)](const JobContext&) {
-        return open(path, threads, maxBatch);
-      },
+      [request = OpenRequest{info[0].As<Napi::String>().Utf8Value(),
+                             static_cast<int>(optionalInteger(options, "threads", 0, 1024, 0)),
+                             optionalInteger(options, "maxBatch", 0, kMaxBatch, 0),
+                             optionalString(options, "settings")}](const JobContext&) { return open(request); },
       [](Napi::Env env, const std::shared_ptr<LoadedEngine>& engine) {
         Napi::Object object = Napi::Object::New(env);
         object.Set("backend", engine->backend);

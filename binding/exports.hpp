@@ -22,8 +22,12 @@ Napi::Value solveCalibration(const Napi::CallbackInfo& info);
 Napi::Value parseTable(const Napi::CallbackInfo& info);
 Napi::Value writeText(const Napi::CallbackInfo& info);
 
+Napi::Value createSamples(const Napi::CallbackInfo& info);
+Napi::Value addSamples(const Napi::CallbackInfo& info);
+
 Napi::Value buildEngine(const Napi::CallbackInfo& info);
 
+Napi::Value extractPlan(const Napi::CallbackInfo& info);
 Napi::Value openEngine(const Napi::CallbackInfo& info);
 Napi::Value runFeeds(const Napi::CallbackInfo& info);
 Napi::Value runImages(const Napi::CallbackInfo& info);

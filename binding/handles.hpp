@@ -11,6 +11,7 @@
 #include "backend/backend.hpp"
 #include "calibration/calibrator.hpp"
 #include "core/error.hpp"
+#include "engine/preprocess.hpp"
 #include "job.hpp"
 #include "onnx/model.hpp"
 
@@ -28,11 +29,20 @@ struct LoadedCalibrator {
   std::unique_ptr<calibration::Calibrator> calibrator;
 };
 
+/// Pictures that wait for a backend to calibrate with them: batches of one shape.
+struct LoadedSamples {
+  std::string input;
+  engine::ImageBatch shape;
+  engine::Normalization normalization;
+  std::vector<std::vector<uint8_t>> batches;
+};
+
 struct LoadedEngine {
   std::string backend;
   std::string metadata;
   int64_t maxBatch = 1;
   int threads = 0;
+  std::string settings;  ///< of its sessions
   std::shared_ptr<backend::Engine> engine;
   std::unique_ptr<backend::Session> session;  ///< made on first use; touched on the run lane only
   std::vector<backend::TensorInfo> inputs;
@@ -42,6 +52,11 @@ struct LoadedEngine {
 /// Name in messages, and tag: random numbers that are nobody else's.
 template <typename T>
 struct HandleTraits;
+template <>
+struct HandleTraits<LoadedSamples> {
+  static constexpr const char* kName = "samples";
+  static constexpr napi_type_tag kTag{0x3f7a94d1c8e2560b, 0xa46d0be37198f25c};
+};
 template <>
 struct HandleTraits<LoadedModel> {
   static constexpr const char* kName = "model";

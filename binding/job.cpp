@@ -10,6 +10,19 @@ namespace {
 /// At most twenty reports a second reach JavaScript.
 constexpr std::chrono::milliseconds kReportInterval(50);
 
+/// Between two turns of the event loop; what comes beyond is dropped.
+constexpr size_t kMaxLogLines = 10'000;
+
+const char* nameOf(backend::LogLevel level) {
+  switch (level) {
+    case backend::LogLevel::Error: return "error";
+    case backend::LogLevel::Warning: return "warning";
+    case backend::LogLevel::Info: return "info";
+    case backend::LogLevel::Verbose: return "verbose";
+  }
+  return "info";
+}
+
 }  // namespace
 
 void Stop::request() {
@@ -28,6 +41,8 @@ Control Control::from(const Napi::Value& value) {
   if (!stop.IsUndefined()) control.stop = unwrap<Stop>(stop);
   const Napi::Value onProgress = object.Get("onProgress");
   if (onProgress.IsFunction()) control.onProgress = Napi::Persistent(onProgress.As<Napi::Function>());
+  const Napi::Value onLog = object.Get("onLog");
+  if (onLog.IsFunction()) control.onLog = Napi::Persistent(onLog.As<Napi::Function>());
   return control;
 }
 
@@ -79,14 +94,18 @@ void Job::abandon() {
   settled_ = true;
   keepAlive_.clear();
   control_.onProgress.Reset();
+  control_.onLog.Reset();
 }
 
 void Job::execute() noexcept {
   std::optional<Failure> failure;
   try {
     stop_.check();
-    JobContext context{stop_, {}};
+    JobContext context{stop_, {}, {}};
     if (!control_.onProgress.IsEmpty()) context.progress = [this](const Progress& progress) { report(progress); };
+    if (!control_.onLog.IsEmpty()) {
+      context.log = [this](backend::LogLevel level, const std::string& message) { report({level, message}); };
+    }
     perform(context);
   } catch (...) {
     failure = currentFailure();
@@ -120,16 +139,30 @@ void Job::report(const Progress& progress) {
   environment_.send(shared_from_this());
 }
 
+void Job::report(LogLine line) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    // A vendor that talks faster than anybody reads must not fill the memory.
+    if (log_.size() >= kMaxLogLines) return;
+    log_.push_back(std::move(line));
+    if (log_.size() > 1) return;
+  }
+  environment_.send(shared_from_this());
+}
+
 void Job::receive() {
   if (settled_) return;
   std::vector<Progress> reports;
+  std::vector<LogLine> lines;
   bool done = false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     reports.swap(progress_);
+    lines.swap(log_);
     done = done_;
   }
   const Napi::HandleScope scope(env_);
+  for (const LogLine& line : lines) deliver(line);
   for (const Progress& progress : reports) deliver(progress);
   if (done) settle();
 }
@@ -142,12 +175,20 @@ void Job::deliver(const Progress& progress) {
   control_.onProgress.Call({report});
 }
 
+void Job::deliver(const LogLine& line) {
+  Napi::Object entry = Napi::Object::New(env_);
+  entry.Set("level", nameOf(line.level));
+  entry.Set("message", line.message);
+  control_.onLog.Call({entry});
+}
+
 void Job::settle() {
   settled_ = true;
   const std::shared_ptr<Job> self = shared_from_this();
   // Cleared here, not by the destructor: the lane's thread may be the last to let go of the job.
   keepAlive_.clear();
   control_.onProgress.Reset();
+  control_.onLog.Reset();
   try {
     if (failure_) {
       deferred_.Reject(toError(env_, *failure_).Value());

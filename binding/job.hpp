@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/backend.hpp"
 #include "core/progress.hpp"
 #include "core/stop_token.hpp"
 #include "errors.hpp"
@@ -24,6 +25,7 @@ class Environment;
 struct JobContext {
   StopToken stop;
   ProgressFn progress;
+  backend::LogFn log;
 };
 
 /// What JavaScript holds to stop jobs; one may serve several jobs.
@@ -34,10 +36,11 @@ struct Stop {
   void request();
 };
 
-/// What every asynchronous function takes last: `{ stop?, onProgress? }`.
+/// What every asynchronous function takes last: `{ stop?, onProgress?, onLog? }`.
 struct Control {
   std::shared_ptr<Stop> stop;
   Napi::FunctionReference onProgress;
+  Napi::FunctionReference onLog;
 
   static Control from(const Napi::Value& value);
 };
@@ -63,8 +66,15 @@ class Job : public Task, public std::enable_shared_from_this<Job> {
   virtual Napi::Value result(Napi::Env env) = 0;
 
  private:
+  struct LogLine {
+    backend::LogLevel level;
+    std::string message;
+  };
+
   void report(const Progress& progress);
+  void report(LogLine line);
   void deliver(const Progress& progress);
+  void deliver(const LogLine& line);
   void settle();
 
   Napi::Env env_;
@@ -81,6 +91,7 @@ class Job : public Task, public std::enable_shared_from_this<Job> {
   bool done_ = false;  ///< the outcome is there
   std::optional<Failure> failure_;
   std::vector<Progress> progress_;  ///< not delivered yet
+  std::vector<LogLine> log_;        ///< not delivered yet
   std::string lastPhase_;
   std::chrono::steady_clock::time_point lastReport_;
 };

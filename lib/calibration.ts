@@ -4,7 +4,7 @@ import type { Dataset } from './datasets/dataset.js';
 import { atCaller, fileSystemError, invalidArgument } from './errors.js';
 import type { Images } from './images.js';
 import { type Control, type NativeFingerprint, native } from './native.js';
-import { batch, check, integer, number, onBadImage, oneOf, options, text } from './options.js';
+import { batch, check, flag, integer, number, onBadImage, oneOf, options, text } from './options.js';
 import type { Feeds } from './tensor.js';
 
 export type CalibrationMethod = 'entropy' | 'percentile' | 'mse' | 'minmax';
@@ -30,6 +30,13 @@ export interface ImageCalibration extends CalibrationMethodOptions {
   readonly samples?: number;
   /** What to do about a picture that can't be decoded: reject, or leave it out and warn. Default `error`. */
   readonly onBadImage?: 'error' | 'skip';
+  /**
+   * Leave the ranges to TensorRT's own calibrator (up to 10) instead of writing them into the network: `method` is then
+   * `entropy` or `minmax`, and `batchSize` 1 unless given. Default false.
+   */
+  readonly implicit?: boolean;
+  /** With `implicit`: TensorRT's calibration cache, read where it is there and fits, else written. */
+  readonly tensorrtCache?: string;
 }
 
 export interface FeedCalibration extends Omit<CalibrationMethodOptions, 'batchSize'> {
@@ -85,6 +92,8 @@ const imagesSchema = options({
   batchSize: batch().optional(),
   samples: integer(1, 1_000_000).optional(),
   onBadImage: onBadImage().optional(),
+  implicit: flag().optional(),
+  tensorrtCache: text('a path').optional(),
 });
 const batchesSchema = options({
   ...common,

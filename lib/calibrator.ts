@@ -18,7 +18,14 @@ import {
   resolveImages,
   spread,
 } from './images.js';
-import { type CalibratorHandle, type ModelHandle, type NativeModel, native } from './native.js';
+import {
+  type CalibratorHandle,
+  type ModelHandle,
+  type NativeImages,
+  type NativeModel,
+  native,
+  type SamplesHandle,
+} from './native.js';
 import { canonical, imageInput, nativeImages, type Preprocessing } from './preprocess.js';
 import type { Scope } from './signal.js';
 import { checkFeeds, type NativeFeed } from './tensor.js';
@@ -73,6 +80,34 @@ export async function calibrate(calibration: Calibration, job: CalibrationJob, s
   };
 }
 
+/** Pictures for a backend that calibrates by itself, and what is known of them. */
+export interface Samples {
+  readonly handle: SamplesHandle;
+  readonly count: number;
+  readonly seconds: number;
+  readonly warnings: readonly string[];
+}
+
+/** Decodes the pictures and hands them over; the backend draws them while it builds. */
+export async function collectSamples(
+  calibration: ImageCalibration,
+  job: CalibrationJob,
+  scope: Scope,
+): Promise<Samples> {
+  const start = performance.now();
+  const run = new CalibrationRun(job, scope);
+  const handle = native().createSamples();
+  let count = 0;
+  const consume = async (images: NativeImages): Promise<number> => {
+    native().addSamples(handle, images);
+    count += images.count;
+    return count;
+  };
+  // TensorRT calibrates at one shape, so every batch is full.
+  await run.collectImages(consume, calibration, calibration.batchSize ?? 1, true);
+  return { handle, count, seconds: (performance.now() - start) / 1000, warnings: run.warnings };
+}
+
 interface Collected {
   solve(method: CalibrationMethod, percentile: number): Promise<string>;
 }
@@ -97,8 +132,11 @@ class CalibrationRun {
     const batchSize = fixed > 0 ? fixed : 'images' in calibration ? (calibration.batchSize ?? 8) : MAX_FEED_BATCH;
     const calibrator = await this.#create(model.handle, batchSize);
     try {
-      if ('images' in calibration) await this.#collectImages(calibrator, calibration, batchSize, fixed > 0);
-      else await this.#collectFeeds(calibrator, calibration);
+      if ('images' in calibration) {
+        const consume = (images: NativeImages): Promise<number> =>
+          native().collectImages(calibrator, images, this.#scope.control);
+        await this.collectImages(consume, calibration, batchSize, fixed > 0);
+      } else await this.#collectFeeds(calibrator, calibration);
     } catch (error) {
       await native().closeHandle(calibrator);
       throw error;
@@ -116,8 +154,9 @@ class CalibrationRun {
     return handle;
   }
 
-  async #collectImages(
-    calibrator: CalibratorHandle,
+  /** `consume` takes a batch and tells how many pictures it has seen. */
+  async collectImages(
+    consume: (images: NativeImages) => Promise<number>,
     calibration: ImageCalibration,
     batchSize: number,
     wholeBatches: boolean,
@@ -147,9 +186,9 @@ class CalibrationRun {
       }
       const pixels = packPixels(pictures, preprocessing.crop, pictures.length);
       const images = nativeImages(input.name, pixels, pictures.length, preprocessing);
-      busy = native()
-        .collectImages(calibrator, images, this.#scope.control)
-        .then((completed) => this.#scope.report({ phase: 'calibrate', completed, total: chosen.length }));
+      busy = consume(images).then((completed) =>
+        this.#scope.report({ phase: 'calibrate', completed, total: chosen.length }),
+      );
       busy.catch(() => {}); // awaited in the next turn, or below
       used += pictures.length;
     }

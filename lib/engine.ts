@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { auditOf, type PrecisionAudit } from './audit.js';
 import type { CalibrationFingerprint } from './calibration.js';
 import { atCaller, invalidArgument, PresisiError } from './errors.js';
 import {
@@ -10,16 +11,19 @@ import {
   type NativeRun,
   native,
 } from './native.js';
-import { batch, check, flag, integer, options, signal, text, threads } from './options.js';
+import { batch, check, flag, integer, options, present, signal, text, threads } from './options.js';
 import { completePreprocessingSchema, type Preprocessing } from './preprocess.js';
 import { type Cancelable, type Scope, withSignal } from './signal.js';
-import { checkFeeds, type Feeds, type Tensor, type TensorInfo } from './tensor.js';
+import { checkFeeds, type Feeds, type NativeFeed, type Tensor, type TensorInfo } from './tensor.js';
+import { type TensorRtSessionOptions, tensorRtSessionSchema } from './tensorrt.js';
 
 export interface LoadEngineOptions extends Cancelable {
   /** Threads of the computation; 0 means as many as physical cores. Default 0. */
   readonly threads?: number;
   /** The largest batch a run may have. Default: what the engine was built for. */
   readonly maxBatch?: number;
+  /** For engines of the backend `tensorrt`. */
+  readonly tensorrt?: TensorRtSessionOptions;
 }
 
 export interface InspectOptions extends Cancelable {
@@ -43,12 +47,23 @@ export interface EngineMetadata {
   readonly device?: string | undefined;
   /** What executes INT8; absent where INT8 runs emulated. */
   readonly int8Isa?: string | undefined;
-  readonly model?: { readonly name: string; readonly sha256: string; readonly bytes: number } | undefined;
+  readonly model?:
+    | {
+        readonly name: string;
+        readonly sha256: string;
+        readonly bytes: number;
+        readonly architecture?: string | undefined;
+      }
+    | undefined;
   /** Absent where the network takes no pictures. */
   readonly preprocessing?: Preprocessing | undefined;
   readonly labels?: readonly string[] | undefined;
   readonly calibration?: CalibrationFingerprint | undefined;
   readonly decisions?: readonly Decision[] | undefined;
+  /** What the engine is tied to: the vendor's library, the GPU, …; absent where it is tied to nothing. */
+  readonly madeWith?: Readonly<Record<string, string>> | undefined;
+  /** What was asked of its layers, where the engine itself doesn't tell any more. */
+  readonly built?: readonly { readonly name: string; readonly requested: string; readonly macs: number }[] | undefined;
 }
 
 export interface Inspection {
@@ -58,6 +73,7 @@ export interface Inspection {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
   readonly layers: readonly Layer[];
+  readonly audit: PrecisionAudit;
   readonly weightBytes: number;
   /** Median wall time of a run at batch 1; only when profiled. */
   readonly seconds?: number;
@@ -74,7 +90,11 @@ const metadataSchema = z.object({
   weightBytes: z.number().optional(),
   device: z.string().optional(),
   int8Isa: z.string().optional(),
-  model: z.object({ name: z.string(), sha256: z.string(), bytes: z.number() }).optional(),
+  model: z
+    .object({ name: z.string(), sha256: z.string(), bytes: z.number(), architecture: z.string().optional() })
+    .optional(),
+  madeWith: z.record(z.string(), z.string()).optional(),
+  built: z.array(z.object({ name: z.string(), requested: z.string(), macs: z.number() })).optional(),
   preprocessing: completePreprocessingSchema.optional(),
   labels: z.array(z.string()).optional(),
   calibration: z
@@ -95,6 +115,7 @@ const metadataSchema = z.object({
 const loadSchema = options({
   threads: threads().optional(),
   maxBatch: batch().optional(),
+  tensorrt: tensorRtSessionSchema.optional(),
   signal: signal().optional(),
 });
 const runSchema = options({ signal: signal().optional() });
@@ -105,7 +126,7 @@ const inspectSchema = options({
 });
 
 /** What only this module may do: make engines, and look inside them. */
-let create: (opened: NativeEngine, metadata: EngineMetadata) => Engine;
+let create: (opened: NativeEngine, metadata: EngineMetadata, loadedWith: Engine['loadedWith']) => Engine;
 let handleOf: (engine: Engine) => EngineHandle;
 
 /** A network ready to run. Many runs may be asked for at once: they queue. */
@@ -117,15 +138,18 @@ export class Engine implements AsyncDisposable {
   readonly precision: string;
   /** The largest batch a run may have. */
   readonly maxBatch: number;
+  /** What it was loaded with: `threads`, and the options of its backend. */
+  readonly loadedWith: Readonly<Record<string, string | number | boolean>>;
   readonly #handle: EngineHandle;
   #disposal: Promise<void> | undefined;
 
   static {
-    create = (opened, metadata) => new Engine(opened, metadata);
+    create = (opened, metadata, loadedWith) => new Engine(opened, metadata, loadedWith);
     handleOf = (engine) => engine.#usable();
   }
 
-  private constructor(opened: NativeEngine, metadata: EngineMetadata) {
+  private constructor(opened: NativeEngine, metadata: EngineMetadata, loadedWith: Engine['loadedWith']) {
+    this.loadedWith = loadedWith;
     this.inputs = Object.freeze(opened.inputs);
     this.outputs = Object.freeze(opened.outputs);
     this.metadata = metadata;
@@ -164,7 +188,9 @@ export class Engine implements AsyncDisposable {
         native().inspectEngine(handle, { profile, runs }, control),
       );
       const { backend, precision, metadata, inputs, outputs } = this;
-      return { backend, precision, metadata, inputs, outputs, ...found };
+      const layers = completeLayers(found.layers, metadata.built);
+      const audit = auditOf(layers, precision);
+      return { backend, precision, metadata, inputs, outputs, ...found, layers, audit };
     });
   }
 
@@ -184,9 +210,24 @@ export class Engine implements AsyncDisposable {
   }
 }
 
+/** What a vendor's plan forgets of its layers, from when it was built. */
+function completeLayers(layers: readonly Layer[], built: EngineMetadata['built']): readonly Layer[] {
+  if (built === undefined) return layers;
+  const known = new Map(built.map((layer) => [layer.name, layer]));
+  return layers.map((layer) => {
+    const { requested = layer.requested, macs = layer.macs } = known.get(layer.name) ?? {};
+    return { ...layer, requested: layer.requested || requested, macs: layer.macs || macs };
+  });
+}
+
 /** Runs an engine on the bytes of pictures. */
 export async function runImages(engine: Engine, images: NativeImages, scope: Scope): Promise<NativeRun> {
   return native().runImages(handleOf(engine), images, scope.control);
+}
+
+/** Runs an engine on feeds that were checked. */
+export async function runFeeds(engine: Engine, feeds: readonly NativeFeed[], scope: Scope): Promise<NativeRun> {
+  return native().runFeeds(handleOf(engine), [...feeds], scope.control);
 }
 
 /** Refuses what isn't an engine. */
@@ -216,11 +257,12 @@ function parseMetadata(path: string, json: string): EngineMetadata {
 export function loadEngine(path: string, options: LoadEngineOptions = {}): Promise<Engine> {
   return atCaller(loadEngine, async () => {
     const name = check(text('the path of an engine'), path, 'path');
-    const { threads = 0, maxBatch, ...checked } = check(loadSchema, options, 'options');
+    const { threads = 0, maxBatch, tensorrt, ...checked } = check(loadSchema, options, 'options');
     return withSignal(checked, async ({ control }) => {
-      const opened = await native().openEngine(name, { threads, ...(maxBatch !== undefined && { maxBatch }) }, control);
+      const settings = tensorrt && JSON.stringify(tensorrt);
+      const opened = await native().openEngine(name, { threads, ...present({ maxBatch, settings }) }, control);
       try {
-        return create(opened, parseMetadata(name, opened.metadata));
+        return create(opened, parseMetadata(name, opened.metadata), { threads, ...present(tensorrt ?? {}) });
       } catch (error) {
         await native().closeHandle(opened.handle);
         throw error;

@@ -1,4 +1,6 @@
+export type { PrecisionAudit, Shares } from './audit.js';
 export { type BackendInfo, backends, type OperatorInfo, operators } from './backends.js';
+export { type Benchmark, type BenchmarkOptions, benchmark, type Latency } from './benchmark.js';
 export {
   type CachedCalibration,
   type Calibration,
@@ -44,9 +46,11 @@ export {
 export type { Reference } from './evaluate-agreement.js';
 export type { ImageSource, Images, RawImage } from './images.js';
 export { type InferOptions, infer } from './infer.js';
-export type { Decision, Layer, Progress } from './native.js';
+export type { Decision, Layer, LogEntry, Progress } from './native.js';
+export { type ExtractedPlan, extractPlan } from './plan.js';
 export type { Kernel, Preprocessing } from './preprocess.js';
 export { quantize } from './quantize.js';
 export type { Phase, Precision, QuantizeOptions, QuantizeResult } from './quantize-options.js';
 export type { Share } from './statistics.js';
 export type { ElementType, Feeds, Tensor, TensorData, TensorInfo, TensorInput } from './tensor.js';
+export type { ShapeProfile, TensorRtOptions, TensorRtSessionOptions } from './tensorrt.js';

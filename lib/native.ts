@@ -12,6 +12,7 @@ type Handle<Name extends string> = { readonly [tag]: Name };
 export type ModelHandle = Handle<'model'>;
 export type CalibratorHandle = Handle<'calibrator'>;
 export type EngineHandle = Handle<'engine'>;
+export type SamplesHandle = Handle<'samples'>;
 export type StopHandle = Handle<'stop'>;
 
 /** One step of long work. `total` is 0 where it isn't known. */
@@ -22,10 +23,17 @@ export interface Progress {
   readonly total: number;
 }
 
+/** What a vendor's library says while it works. */
+export interface LogEntry {
+  readonly level: 'error' | 'warning' | 'info' | 'verbose';
+  readonly message: string;
+}
+
 /** What every asynchronous function takes last. */
 export interface Control {
   readonly stop?: StopHandle;
   readonly onProgress?: (progress: Progress) => void;
+  readonly onLog?: (entry: LogEntry) => void;
 }
 
 export interface NativeDevice {
@@ -155,6 +163,10 @@ export interface Layer {
   readonly macs: number;
   readonly weightBytes: number;
   readonly activationBytes: number;
+  /** Memory layout of the output, where the backend says. */
+  readonly format?: string;
+  /** Only changes layout or precision between two layers. */
+  readonly reformat: boolean;
   /** Median wall time of one run; only when profiled. */
   readonly seconds?: number;
 }
@@ -166,6 +178,12 @@ export interface NativeBuildOptions {
   readonly maxBatch: number;
   readonly table?: string;
   readonly expected?: NativeFingerprint;
+  /** For a backend that calibrates by itself, in place of a table. */
+  readonly samples?: SamplesHandle;
+  readonly method?: string;
+  readonly backendCache?: string;
+  /** JSON of what only the backend knows. */
+  readonly settings?: string;
   readonly reduceRange?: boolean;
   readonly unsignedActivations?: boolean;
   readonly keepFloat?: readonly string[];
@@ -197,6 +215,8 @@ export interface NativeRun {
   readonly outputs: readonly (Tensor & { readonly name: string })[];
   readonly preprocessSeconds: number;
   readonly seconds: number;
+  /** Parts of the time by name, where the device reports them. */
+  readonly stages: Readonly<Record<string, number>>;
 }
 
 export interface NativeInspection {
@@ -246,8 +266,16 @@ export interface NativeAddon {
   ): Promise<string>;
   parseTable(json: string, expected: NativeFingerprint, control: Control): Promise<string>;
   writeText(path: string, text: string, control: Control): Promise<number>;
+  createSamples(): SamplesHandle;
+  /** How many batches the handle holds. */
+  addSamples(samples: SamplesHandle, images: NativeImages): number;
   buildEngine(model: ModelHandle, options: NativeBuildOptions, control: Control): Promise<NativeBuild>;
-  openEngine(path: string, options: { threads: number; maxBatch?: number }, control: Control): Promise<NativeEngine>;
+  extractPlan(path: string, output: string, control: Control): Promise<{ backend: string; bytes: number }>;
+  openEngine(
+    path: string,
+    options: { threads: number; maxBatch?: number; settings?: string },
+    control: Control,
+  ): Promise<NativeEngine>;
   runFeeds(engine: EngineHandle, feeds: NativeFeed[], control: Control): Promise<NativeRun>;
   runImages(engine: EngineHandle, images: NativeImages, control: Control): Promise<NativeRun>;
   inspectEngine(
@@ -257,7 +285,7 @@ export interface NativeAddon {
   ): Promise<NativeInspection>;
   createStop(): StopHandle;
   requestStop(stop: StopHandle): void;
-  closeHandle(handle: ModelHandle | CalibratorHandle | EngineHandle): Promise<void>;
+  closeHandle(handle: ModelHandle | CalibratorHandle | SamplesHandle | EngineHandle): Promise<void>;
 }
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -273,6 +301,13 @@ function load(): NativeAddon {
       return undefined;
     }
   };
+  // For tests and for those who compile it elsewhere: that one and no other.
+  const chosen = process.env.PRESISI_ADDON;
+  if (chosen !== undefined) {
+    const addon = attempt(chosen, () => createRequire(import.meta.url)(chosen));
+    if (addon) return addon;
+    throw new PresisiError('ERR_PRESISI_LOAD_FAILED', `cannot load PRESISI_ADDON: ${failures[0]}`);
+  }
   const prebuilt = join(ROOT, 'prebuilds', `${process.platform}-${process.arch}`, 'presisi.node');
   const addon =
     attempt(prebuilt, () => {

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { type Calibration, type CalibrationFingerprint, checkCalibration } from './calibration.js';
-import { PresisiError } from './errors.js';
+import { invalidArgument, PresisiError } from './errors.js';
 import type { Decision, Layer } from './native.js';
 import { batch, flag, integer, listener, oneOf, options, signal, strings, text, threads } from './options.js';
 import { type Preprocessing, preprocessingSchema } from './preprocess.js';
-import type { Cancelable, ProgressListener } from './signal.js';
+import type { Cancelable, LogListener, ProgressListener } from './signal.js';
+import { type TensorRtOptions, tensorRtSchema } from './tensorrt.js';
 
 export type Precision = 'fp32' | 'fp16' | 'int8';
 
@@ -37,8 +38,12 @@ export interface QuantizeOptions extends Cancelable {
   readonly reduceRange?: boolean;
   /** One bit more for activations that are never negative; such an ONNX file is not for TensorRT. Default false. */
   readonly unsignedActivations?: boolean;
+  /** For the backend `tensorrt`. */
+  readonly tensorrt?: TensorRtOptions;
   /** Called at most twenty times a second. What it throws stops the work. */
   readonly onProgress?: ProgressListener;
+  /** Receives what a vendor's library says while it builds. What it throws stops the work. */
+  readonly onLog?: LogListener;
 }
 
 export interface Phase {
@@ -92,11 +97,31 @@ export const quantizeSchema = options({
   keepFloat: strings().optional(),
   reduceRange: flag().optional(),
   unsignedActivations: flag().optional(),
+  tensorrt: tensorRtSchema.optional(),
   onProgress: listener<ProgressListener>().optional(),
+  onLog: listener<LogListener>().optional(),
   signal: signal().optional(),
 });
 
 export type CheckedOptions = z.infer<typeof quantizeSchema>;
+
+/** Only TensorRT has a calibrator of its own. */
+function checkImplicit(calibration: Calibration, backend: string | undefined): void {
+  if (!('images' in calibration)) return;
+  const { implicit = false, tensorrtCache, percentile, saveCache } = calibration;
+  if (!implicit) {
+    if (tensorrtCache === undefined) return;
+    throw invalidArgument('nothing, unless implicit is true,', 'options.calibration.tensorrtCache', tensorrtCache);
+  }
+  if (backend !== 'tensorrt') throw invalidArgument('tensorrt, with implicit calibration,', 'options.backend', backend);
+  if (percentile !== undefined || saveCache !== undefined) {
+    throw new PresisiError(
+      'ERR_PRESISI_INVALID_ARGUMENT',
+      "options.calibration: percentile and saveCache are not for TensorRT's own calibration",
+      { hint: 'keep its cache with tensorrtCache' },
+    );
+  }
+}
 
 /** What no schema says: options that need or exclude each other. */
 export function checkNeeds(options: CheckedOptions): Calibration | undefined {
@@ -105,6 +130,7 @@ export function checkNeeds(options: CheckedOptions): Calibration | undefined {
   }
   if (options.calibration !== undefined) {
     const calibration = checkCalibration(options.calibration, 'options.calibration');
+    checkImplicit(calibration, options.backend);
     if (options.precision === 'int8') return calibration;
     throw new PresisiError(
       'ERR_PRESISI_INVALID_ARGUMENT',

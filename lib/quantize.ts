@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
-import { type Calibration, type CalibrationTable, parseTable } from './calibration.js';
-import { calibrate } from './calibrator.js';
-import { atCaller } from './errors.js';
+import { type Calibration, type CalibrationTable, type ImageCalibration, parseTable } from './calibration.js';
+import { type CalibrationJob, calibrate, collectSamples, type Samples } from './calibrator.js';
+import { atCaller, invalidArgument } from './errors.js';
 import { checkWritable } from './files.js';
 import { hashModel } from './hash.js';
-import { type NativeBuild, type NativeModel, native } from './native.js';
+import { type NativeBuild, type NativeBuildOptions, type NativeModel, native } from './native.js';
 import { check, present, text } from './options.js';
 import { completePreprocessing, imageInput, type Preprocessing } from './preprocess.js';
 import {
@@ -67,55 +67,70 @@ async function run(
   const keepFloat = options.keepFloat ?? [];
   const unsignedActivations = options.unsignedActivations ?? false;
   const preprocessing = preprocessingOf(model, options, calibration);
-  const calibrated =
-    calibration &&
-    (await calibrate(
-      calibration,
+  const job: CalibrationJob = {
+    model,
+    modelSha256: file.sha256,
+    backend,
+    threads,
+    unsignedActivations,
+    keepFloat,
+    ...present({ preprocessing }),
+  };
+  const implicit = calibration && 'images' in calibration && calibration.implicit ? calibration : undefined;
+  const samples = implicit && (await collectSamples(implicit, job, scope));
+  try {
+    const calibrated = calibration && !samples ? await calibrate(calibration, job, scope) : undefined;
+    const table = calibrated && parseTable(calibrated.table);
+    const fixedBatch = model.inputs[0]?.dims[0] ?? 1;
+    const built = await native().buildEngine(
+      model.handle,
       {
-        model,
-        modelSha256: file.sha256,
+        precision: options.precision,
         backend,
         threads,
-        unsignedActivations,
+        maxBatch: fixedBatch > 0 ? fixedBatch : (options.maxBatch ?? 8),
         keepFloat,
-        ...(preprocessing && { preprocessing }),
+        unsignedActivations,
+        ...(options.reduceRange !== undefined && { reduceRange: options.reduceRange }),
+        ...(calibrated && { table: calibrated.table, expected: { model: file.sha256 } }),
+        ...(implicit && samples && implicitOptions(implicit, samples)),
+        ...(options.tensorrt && { settings: JSON.stringify(options.tensorrt) }),
+        ...(options.output !== undefined && { output: options.output }),
+        ...(options.onnxOutput !== undefined && { onnxOutput: options.onnxOutput }),
+        metadata: JSON.stringify({
+          model: {
+            name: basename(file.path),
+            sha256: file.sha256,
+            bytes: file.bytes,
+            ...present({ architecture: model.architecture }),
+          },
+          ...(preprocessing && { preprocessing }),
+          ...(options.labels && { labels: options.labels }),
+          ...(table && { calibration: table.fingerprint }),
+        }),
       },
-      scope,
-    ));
-  const table = calibrated && parseTable(calibrated.table);
-  const fixedBatch = model.inputs[0]?.dims[0] ?? 1;
-  const built = await native().buildEngine(
-    model.handle,
-    {
-      precision: options.precision,
-      backend,
-      threads,
-      maxBatch: fixedBatch > 0 ? fixedBatch : (options.maxBatch ?? 8),
-      keepFloat,
-      unsignedActivations,
-      ...(options.reduceRange !== undefined && { reduceRange: options.reduceRange }),
-      ...(calibrated && { table: calibrated.table, expected: { model: file.sha256 } }),
-      ...(options.output !== undefined && { output: options.output }),
-      ...(options.onnxOutput !== undefined && { onnxOutput: options.onnxOutput }),
-      metadata: JSON.stringify({
-        model: {
-          name: basename(file.path),
-          sha256: file.sha256,
-          bytes: file.bytes,
-          ...present({ architecture: model.architecture }),
-        },
-        ...(preprocessing && { preprocessing }),
-        ...(options.labels && { labels: options.labels }),
-        ...(table && { calibration: table.fingerprint }),
-      }),
-    },
-    scope.control,
-  );
-  const warnings = [...model.warnings, ...(calibrated?.warnings ?? []), ...built.warnings];
-  if (fixedBatch > 0 && options.maxBatch !== undefined && options.maxBatch !== fixedBatch) {
-    warnings.push(`the model fixes its batch at ${fixedBatch}; maxBatch ${options.maxBatch} has no effect`);
+      scope.control,
+    );
+    const warnings = [...model.warnings, ...(samples?.warnings ?? calibrated?.warnings ?? []), ...built.warnings];
+    if (fixedBatch > 0 && options.maxBatch !== undefined && options.maxBatch !== fixedBatch) {
+      warnings.push(`the model fixes its batch at ${fixedBatch}; maxBatch ${options.maxBatch} has no effect`);
+    }
+    const phases = samples ? [{ name: 'decode', seconds: samples.seconds }] : (calibrated?.phases ?? []);
+    return result(file, model, options, built, phases, table, warnings);
+  } finally {
+    if (samples) await native().closeHandle(samples.handle);
   }
-  return result(file, model, options, built, calibrated?.phases ?? [], table, warnings);
+}
+
+/** For a backend that calibrates by itself. */
+function implicitOptions(
+  { method = 'entropy', tensorrtCache }: ImageCalibration,
+  { handle }: Samples,
+): Partial<NativeBuildOptions> {
+  if (method !== 'entropy' && method !== 'minmax') {
+    throw invalidArgument('entropy or minmax, with implicit,', 'options.calibration.method', method);
+  }
+  return { samples: handle, method, ...present({ backendCache: tensorrtCache }) };
 }
 
 /** Absent where the network takes no pictures, unless the caller needs it to. */

@@ -1,6 +1,7 @@
-import { type Control, native, type Progress } from './native.js';
+import { type Control, type LogEntry, native, type Progress } from './native.js';
 
 export type ProgressListener = (progress: Progress) => void;
+export type LogListener = (entry: LogEntry) => void;
 
 export interface Cancelable {
   /** Stops the work within some 200 ms; the promise rejects with the signal's reason, and no file is left behind. */
@@ -21,10 +22,14 @@ export interface Scope {
  * and is what the promise rejects with.
  */
 export async function withSignal<T>(
-  options: { signal?: AbortSignal | undefined; onProgress?: ProgressListener | undefined },
+  options: {
+    signal?: AbortSignal | undefined;
+    onProgress?: ProgressListener | undefined;
+    onLog?: LogListener | undefined;
+  },
   body: (scope: Scope) => Promise<T>,
 ): Promise<T> {
-  const { signal, onProgress } = options;
+  const { signal, onProgress, onLog } = options;
   signal?.throwIfAborted();
   const addon = native();
   const stop = addon.createStop();
@@ -35,18 +40,22 @@ export async function withSignal<T>(
     addon.requestStop(stop);
   };
   const onAbort = (): void => abort(signal?.reason);
-  const report = (progress: Progress): void => {
-    if (inner.signal.aborted || onProgress === undefined) return;
-    try {
-      onProgress(progress);
-    } catch (error) {
-      abort(error);
-    }
-  };
+  /** What a listener throws stops the work. */
+  const guarded =
+    <T>(listener: ((value: T) => void) | undefined) =>
+    (value: T): void => {
+      if (inner.signal.aborted) return;
+      try {
+        listener?.(value);
+      } catch (error) {
+        abort(error);
+      }
+    };
+  const report = guarded(onProgress);
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
     return await body({
-      control: onProgress === undefined ? { stop } : { stop, onProgress: report },
+      control: { stop, ...(onProgress && { onProgress: report }), ...(onLog && { onLog: guarded(onLog) }) },
       signal: inner.signal,
       report,
       check: () => inner.signal.throwIfAborted(),

@@ -31,3 +31,11 @@ export const shareOf = (correct: number, total: number): Share => ({
   share: total === 0 ? 0 : correct / total,
   interval: wilson(correct, total),
 });
+
+/** The `q` quantile (0 to 1) of sorted numbers, by linear interpolation; NaN of none. */
+export function quantile(sorted: readonly number[], q: number): number {
+  const at = q * (sorted.length - 1);
+  const low = sorted[Math.floor(at)] ?? Number.NaN;
+  const high = sorted[Math.ceil(at)] ?? Number.NaN;
+  return low + (high - low) * (at - Math.floor(at));
+}

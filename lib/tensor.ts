@@ -124,5 +124,12 @@ function checkFeed(feed: unknown, input: TensorInfo, name: string): NativeFeed {
   return { name: input.name, type: input.type, dims, data: steady(data as TensorData) };
 }
 
+/** Zeros for an input: `batch` where the first dimension is free, 1 where another is. */
+export function zeros({ name, type, dims }: TensorInfo, batch: number): NativeFeed {
+  const concrete = dims.map((dim, axis) => (dim > 0 ? dim : axis === 0 ? batch : 1));
+  const data = new CONSTRUCTORS[type](concrete.reduce((product, dim) => product * dim, 1));
+  return { name, type, dims: concrete, data };
+}
+
 /** `[?, 3, 224, 224]` */
 export const showDims = (dims: readonly number[]): string => `[${dims.map((dim) => (dim < 0 ? '?' : dim)).join(', ')}]`;

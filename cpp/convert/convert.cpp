@@ -82,6 +82,10 @@ Converted fromCheckpoint(const std::string& path, const Options& options, const 
   Steps step(summary, progress, stop);
   const checkpoint::Checkpoint checkpoint = step("read", [&] { return checkpoint::read(path); });
   summary.source = checkpoint::name(checkpoint.format);
+  if (checkpoint.section.find("ema") != std::string::npos) {
+    summary.warnings.push_back("the averaged weights under \"" + checkpoint.section +
+                               "\" were taken, not the last ones");
+  }
   onnx::Model model = step("assemble", [&] {
     const auto network = architectures::recognise(shapesOf(checkpoint), options.architecture, options.choices);
     describe(network, summary);

@@ -118,10 +118,20 @@ void writeEngineFile(const std::string& path, const std::string& metadata, const
                              {plan.data(), plan.size()}});
 }
 
+namespace {
+
+bool hasMagic(const MappedFile& file) {
+  return file.size() >= sizeof kMagic && std::memcmp(file.data(), kMagic, sizeof kMagic) == 0;
+}
+
+}  // namespace
+
+bool isEngineFile(const std::string& path) { return hasMagic(*MappedFile::open(path)); }
+
 EngineFile readEngineFile(const std::string& path) {
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
   const uint8_t* bytes = file->data();
-  if (file->size() < sizeof kMagic || std::memcmp(bytes, kMagic, sizeof kMagic) != 0) {
+  if (!hasMagic(*file)) {
     throw Error(ErrorCode::InvalidEngine, path + ": not a presisi engine",
                 "engines are made by building a model; an ONNX file is not one");
   }

@@ -30,6 +30,9 @@ struct EngineFile {
 /// Atomic: see writeFileAtomically. `metadata` is a JSON object with at least `backend` and `version` (strings).
 void writeEngineFile(const std::string& path, const std::string& metadata, const std::string& plan);
 
+/// Whether the file begins as an engine does. Throws FileSystem.
+bool isEngineFile(const std::string& path);
+
 /// Throws FileSystem; InvalidEngine (not an engine, truncated, damaged: says which part); IncompatibleEngine (other
 /// format version).
 EngineFile readEngineFile(const std::string& path);

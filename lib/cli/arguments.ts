@@ -23,6 +23,16 @@ export const number = (text: string): number => {
   return value;
 };
 
+export const jsonObject = (text: string): object => {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  } catch {
+    // said below
+  }
+  throw new InvalidArgumentError('Expected a JSON object, such as \'{"fallback": "fp16"}\'.');
+};
+
 const threeNumbers = (text: string): readonly [number, number, number] => {
   const [a, b, c, ...rest] = text.split(',').map(number);
   if (a === undefined || b === undefined || c === undefined || rest.length > 0) {

@@ -11,6 +11,8 @@ interface Check {
   readonly name: string;
   readonly ok: boolean;
   readonly detail: string;
+  /** Numbers about it, by name. */
+  readonly facts?: Readonly<Record<string, string>>;
   /** What mends it. */
   readonly fix?: string;
 }
@@ -64,9 +66,14 @@ function checkBackends(found: readonly BackendInfo[]): Check[] {
     name: `backend ${backend.name}`,
     ok: backend.available || anyFast,
     detail: renderBackend(backend).split('\n')[0]?.replace(`${backend.name}: `, '') ?? '',
+    ...(backend.devices[0] && { facts: backend.devices[0].properties }),
     ...(backend.hint !== undefined && { fix: backend.hint }),
   }));
 }
 
-const render = ({ name, ok, detail, fix }: Check): string =>
-  `${ok ? 'ok  ' : 'FAIL'}  ${name}: ${detail}${fix === undefined ? '' : `\n      to mend: ${fix}`}`;
+const render = ({ name, ok, detail, facts = {}, fix }: Check): string =>
+  [
+    `${ok ? 'ok  ' : 'FAIL'}  ${name}: ${detail}`,
+    ...Object.entries(facts).map(([fact, value]) => `      ${fact}: ${value}`),
+    ...(fix === undefined ? [] : [`      to mend: ${fix}`]),
+  ].join('\n');

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import type { PrecisionAudit, Shares } from '../audit.js';
 import { type Inspection, loadEngine } from '../engine.js';
 import { showDims } from '../tensor.js';
 import { integer } from './arguments.js';
@@ -64,5 +65,20 @@ function render(inspection: Inspection): string {
     format.bytes(layer.weightBytes),
     ...(timed ? [format.seconds(layer.seconds ?? 0)] : []),
   ]);
-  return `${about}\n\n${format.table(header, rows)}`;
+  return [about, format.table(header, rows), renderAudit(inspection.audit)].join('\n\n');
+}
+
+const shares = (of: Shares): string =>
+  Object.entries(of)
+    .map(([precision, share]) => `${precision} ${format.percent(share)}`)
+    .join(', ');
+
+function renderAudit({ macs, time, reformats, reformatTime, fallbacks, verdict }: PrecisionAudit): string {
+  return format.facts({
+    'multiply-accumulates': macs && shares(macs),
+    time: time && shares(time),
+    reformats: `${reformats}${reformatTime === undefined ? '' : `, ${format.percent(reformatTime)} of the time`}`,
+    fallbacks: fallbacks.length > 0 ? `${fallbacks.length} layers` : undefined,
+    verdict: verdict.join('; '),
+  });
 }

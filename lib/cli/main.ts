@@ -2,9 +2,11 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { backendsCommand } from './backends.js';
+import { benchmarkCommand } from './benchmark.js';
 import { type Context, createContext, EXIT, reportError, UsageError } from './context.js';
 import { convertCommand } from './convert.js';
 import { doctorCommand } from './doctor.js';
+import { engineCommand } from './engine.js';
 import { evaluateCommand } from './evaluate.js';
 import { inferCommand } from './infer.js';
 import { inspectCommand } from './inspect.js';
@@ -23,6 +25,8 @@ const COMMANDS = [
   inferCommand,
   evaluateCommand,
   inspectCommand,
+  benchmarkCommand,
+  engineCommand,
   backendsCommand,
   doctorCommand,
 ];

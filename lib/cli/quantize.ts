@@ -6,9 +6,11 @@ import { openDataset } from '../datasets/open.js';
 import { present } from '../options.js';
 import { quantize } from '../quantize.js';
 import type { Precision, QuantizeResult } from '../quantize-options.js';
+import type { TensorRtOptions } from '../tensorrt.js';
 import {
   datasetSource,
   integer,
+  jsonObject,
   number,
   type PreprocessFlags,
   preprocessOf,
@@ -41,6 +43,10 @@ interface Flags extends PreprocessFlags {
   readonly architecture?: string;
   readonly inputSize?: number;
   readonly test?: string;
+  readonly tensorrt?: TensorRtOptions;
+  readonly implicit?: boolean;
+  readonly tensorrtCache?: string;
+  readonly log?: boolean;
 }
 
 export function quantizeCommand(context: () => Context): Command {
@@ -80,6 +86,10 @@ export function quantizeCommand(context: () => Context): Command {
     )
     .option('-b, --backend <name>', 'what will execute the engine', 'auto')
     .option('-t, --threads <count>', 'threads; 0: physical cores', integer(0, 1024), 0)
+    .option('--tensorrt <json>', "TensorRT's options as a JSON object; docs/tensorrt.md lists them", jsonObject)
+    .option('--implicit', "calibrate with TensorRT's own calibrator (to version 10)")
+    .option('--tensorrt-cache <path>', "with --implicit: TensorRT's calibration cache")
+    .option('--log', "show what the backend's library says")
     .option('--max-batch <count>', 'largest batch the engine will run (default: 8)', integer(1, 65536))
     .option('-l, --labels <file>', 'names of the classes, one a line, kept in the engine')
     .option('--test <dataset>', 'then measure the engine with a data set, as `evaluate` does')
@@ -120,7 +130,8 @@ async function run(model: string, flags: Flags, context: Context): Promise<void>
       ...(flags.keepFloat && { keepFloat: flags.keepFloat }),
       ...(preprocess && { preprocess }),
       ...(labels && { labels }),
-      ...present({ architecture: flags.architecture, inputSize: flags.inputSize }),
+      ...present({ architecture: flags.architecture, inputSize: flags.inputSize, tensorrt: flags.tensorrt }),
+      ...(flags.log && { onLog: ({ level, message }) => process.stderr.write(`${level}: ${message}\n`) }),
       ...(progress.listener && { onProgress: progress.listener }),
     });
   } finally {
@@ -147,6 +158,7 @@ async function calibrationOf(flags: Flags): Promise<Calibration | undefined> {
   return {
     images: await picturesOf(images, onBadImage, samples),
     onBadImage,
+    ...present({ implicit: flags.implicit, tensorrtCache: flags.tensorrtCache }),
     ...(saveCache !== undefined && { saveCache }),
     ...(method !== undefined && { method }),
     ...(percentile !== undefined && { percentile }),

@@ -67,9 +67,10 @@ export interface Finished {
 export function node(
   args: readonly string[],
   onStart?: (kill: (signal: NodeJS.Signals) => void) => void,
+  env: NodeJS.ProcessEnv = process.env,
 ): Promise<Finished> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env });
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (piece) => {
@@ -84,7 +85,13 @@ export function node(
   });
 }
 
-export const cli = (...args: string[]): Promise<Finished> => node([join(ROOT, 'dist', 'cli', 'main.js'), ...args]);
+const CLI = join(ROOT, 'dist', 'cli', 'main.js');
+
+export const cli = (...args: string[]): Promise<Finished> => node([CLI, ...args]);
+
+/** The command line in another environment. */
+export const cliWith = (env: NodeJS.ProcessEnv, ...args: string[]): Promise<Finished> =>
+  node([CLI, ...args], undefined, { ...process.env, ...env });
 
 export const sleep = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
