@@ -107,8 +107,8 @@ void writeEngineFile(const std::string& path, const std::string& metadata, const
   header.metadataBytes = metadata.size();
   header.planOffset = alignUp(kHeaderBytes + metadata.size());
   header.planBytes = plan.size();
-  header.metadataHash = XXH3_64bits(metadata.data(), metadata.size());
-  header.planHash = XXH3_64bits(plan.data(), plan.size());
+  header.metadataHash = XXH64(metadata.data(), metadata.size(), 0);
+  header.planHash = XXH64(plan.data(), plan.size(), 0);
   uint8_t encoded[kHeaderBytes];
   encode(header, encoded);
   const std::vector<uint8_t> padding(header.planOffset - kHeaderBytes - metadata.size());
@@ -143,7 +143,7 @@ EngineFile readEngineFile(const std::string& path) {
                     std::to_string(header.version),
                 "build the engine again with this version of presisi");
   }
-  // There is one way to lay out format 1, and every difference from it is damage: no field is left unchecked, and
+  // There is one way to lay the format out, and every difference from it is damage: no field is left unchecked, and
   // no sum of two fields is formed before both are known to be small.
   if (header.headerBytes != kHeaderBytes || header.metadataOffset != kHeaderBytes ||
       header.metadataBytes > kMaxMetadataBytes || header.planOffset != alignUp(kHeaderBytes + header.metadataBytes)) {
@@ -158,7 +158,7 @@ EngineFile readEngineFile(const std::string& path) {
   if (header.planBytes < size - header.planOffset) damaged(path, "the engine has bytes after its end");
   const uint8_t* metadata = bytes + header.metadataOffset;
   const size_t metadataBytes = static_cast<size_t>(header.metadataBytes);
-  if (XXH3_64bits(metadata, metadataBytes) != header.metadataHash) damaged(path, "the metadata is damaged");
+  if (XXH64(metadata, metadataBytes, 0) != header.metadataHash) damaged(path, "the metadata is damaged");
   for (uint64_t i = kHeaderBytes + header.metadataBytes; i < header.planOffset; ++i) {
     if (bytes[i] != 0) damaged(path, "the padding between metadata and plan is damaged");
   }
@@ -169,7 +169,7 @@ EngineFile readEngineFile(const std::string& path) {
                                  [&](const std::string& what) { damaged(path, what); });
   engine.plan = bytes + header.planOffset;
   engine.planBytes = static_cast<size_t>(header.planBytes);
-  if (XXH3_64bits(engine.plan, engine.planBytes) != header.planHash) damaged(path, "the plan is damaged");
+  if (XXH64(engine.plan, engine.planBytes, 0) != header.planHash) damaged(path, "the plan is damaged");
   engine.file = file;
   return engine;
 }

@@ -16,8 +16,10 @@ namespace presisi::engine {
 ///     12     4  header bytes (64)
 ///     16     8  metadata offset        24  8  metadata bytes
 ///     32     8  plan offset (4096-aligned)  40  8  plan bytes
-///     48     8  XXH3-64 of the metadata     56  8  XXH3-64 of the plan
-inline constexpr uint32_t kFormatVersion = 1;
+///     48     8  XXH64 of the metadata     56  8  XXH64 of the plan
+///
+/// XXH64 and not XXH3, which gave other values before its library's 0.8, as Ubuntu 20.04 has it.
+inline constexpr uint32_t kFormatVersion = 2;
 
 struct EngineFile {
   std::string backend;   ///< from the metadata

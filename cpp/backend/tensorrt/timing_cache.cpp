@@ -47,7 +47,7 @@ TimingCache::TimingCache(std::string path, const std::map<std::string, std::stri
 
 std::string TimingCache::header(const void* data, size_t size) const {
   char checksum[17];
-  std::snprintf(checksum, sizeof checksum, "%016llx", static_cast<unsigned long long>(XXH3_64bits(data, size)));
+  std::snprintf(checksum, sizeof checksum, "%016llx", static_cast<unsigned long long>(XXH64(data, size, 0)));
   return std::string(kMagic) + "\n" + identity_ + "\n" + checksum + "\n";
 }
 
