@@ -104,7 +104,12 @@ export async function collectSamples(
     return count;
   };
   // TensorRT calibrates at one shape, so every batch is full.
-  await run.collectImages(consume, calibration, calibration.batchSize ?? 1, true);
+  try {
+    await run.collectImages(consume, calibration, calibration.batchSize ?? 1, true);
+  } catch (error) {
+    await native().closeHandle(handle);
+    throw error;
+  }
   return { handle, count, seconds: (performance.now() - start) / 1000, warnings: run.warnings };
 }
 

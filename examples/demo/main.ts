@@ -5,7 +5,9 @@ import { availableParallelism, cpus } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
+  type Benchmark,
   backends,
+  benchmark,
   type ConvertResult,
   convert,
   type Dataset,
@@ -18,7 +20,6 @@ import {
   quantize,
 } from 'presisi';
 import { chooseCards, drawCards } from './figure.js';
-import { type Latency, latency } from './measure.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const data = join(root, 'calibration-data');
@@ -33,7 +34,7 @@ const SHOWN = 'mobilenet_v3_large';
 interface Engine {
   readonly built: QuantizeResult;
   readonly evaluation: Evaluation;
-  readonly latency: Latency;
+  readonly latency: Benchmark;
 }
 
 interface Row {
@@ -60,7 +61,7 @@ async function compress(
   const engine = await loadEngine(output);
   try {
     const evaluation = await evaluate(engine, dataset, { predictions: true, ...(reference && { reference }) });
-    return { built, evaluation, latency: await latency(engine) };
+    return { built, evaluation, latency: await benchmark(engine, { duration: 1, iterations: 200 }) };
   } finally {
     await engine.dispose();
   }
@@ -95,7 +96,7 @@ function line({ network, checkpointBytes, converted, engines }: Row): string {
     [checkpointBytes, fp16.built.bytes, int8.built.bytes].map(mebibytes).join(' / '),
     [fp32, fp16, int8].map(({ evaluation }) => percent(evaluation.top1.share)).join(' / '),
     percent(int8.evaluation.agreement?.share ?? Number.NaN),
-    `${fp32.latency.median.toFixed(2)} / ${int8.latency.median.toFixed(2)} ms`,
+    `${fp32.latency.endToEnd.median.toFixed(2)} / ${int8.latency.endToEnd.median.toFixed(2)} ms`,
   ];
   return `| ${cells.join(' | ')} |`;
 }

@@ -1,7 +1,6 @@
 #include "engine/engine_file.hpp"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace presisi::engine;
 using presisi::Error;
@@ -20,16 +20,6 @@ namespace {
 /// A path in a folder of its own; both go with the object.
 class TemporaryFile {
  public:
-  TemporaryFile() {
-    char folder[] = "/tmp/presisi-XXXXXX";
-    REQUIRE(mkdtemp(folder) != nullptr);
-    folder_ = folder;
-    path_ = folder_ + "/model.engine";
-  }
-  ~TemporaryFile() {
-    unlink(path_.c_str());
-    rmdir(folder_.c_str());
-  }
   const std::string& path() const { return path_; }
 
   std::string read() const {
@@ -41,8 +31,8 @@ class TemporaryFile {
   void write(const std::string& bytes) const { std::ofstream(path_, std::ios::binary | std::ios::trunc) << bytes; }
 
  private:
-  std::string folder_;
-  std::string path_;
+  presisi::test::TemporaryFolder folder_;
+  std::string path_ = (folder_.path() / "model.engine").string();
 };
 
 /// Places to damage: every byte that means something, and some of the padding, which is all alike.
