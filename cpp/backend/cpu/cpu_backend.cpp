@@ -12,7 +12,6 @@
 #include "backend/cpu/kernels/kernels.hpp"
 #include "backend/registry.hpp"
 #include "core/error.hpp"
-#include "onnx/reader.hpp"
 
 namespace presisi::cpu {
 
@@ -89,9 +88,7 @@ class CpuBackend : public backend::Backend {
 
   std::shared_ptr<backend::Engine> load(const uint8_t* plan, size_t size, std::shared_ptr<const void> owner,
                                         const backend::BuildOptions& options) override {
-    onnx::Model model = onnx::readModel(plan, size, std::move(owner));
-    return translated(
-        "loading", [&] { return std::make_shared<CpuEngine>(std::move(model), options, ProgressFn(), StopToken()); });
+    return translated("loading", [&] { return std::make_shared<CpuEngine>(plan, size, owner, options); });
   }
 };
 

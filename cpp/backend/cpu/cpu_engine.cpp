@@ -6,10 +6,10 @@
 
 #include "backend/cpu/cpu_session.hpp"
 #include "backend/cpu/lowering.hpp"
+#include "backend/cpu/plan.hpp"
 #include "backend/feeds.hpp"
 #include "core/error.hpp"
 #include "graph/passes.hpp"
-#include "onnx/writer.hpp"
 
 namespace presisi::cpu {
 
@@ -23,17 +23,27 @@ constexpr size_t kKeptPrograms = 64;
 
 CpuEngine::CpuEngine(onnx::Model model, const backend::BuildOptions& options, const ProgressFn& progress,
                      const StopToken& stop)
-    : original_(std::move(model)), simplified_(original_), options_(options) {
+    : model_(std::move(model)), options_(options) {
+  lowerFirst(true, progress, stop);
+}
+
+CpuEngine::CpuEngine(const uint8_t* plan, size_t size, const std::shared_ptr<const void>& owner,
+                     const backend::BuildOptions& options)
+    : model_(readPlan(plan, size, owner, weights_)), options_(options) {
+  lowerFirst(false, {}, {});
+}
+
+/// Batch 1 is lowered now: what can't be built fails here, and the packed weights are ready.
+void CpuEngine::lowerFirst(bool simplify, const ProgressFn& progress, const StopToken& stop) {
+  inputs_ = backend::describeInputs(model_);
+  outputs_ = backend::describeOutputs(model_);
   if (options_.threads <= 0) options_.threads = physicalCores();
-  inputs_ = backend::describeInputs(original_);
-  outputs_ = backend::describeOutputs(original_);
   omp_set_num_threads(options_.threads);
   try {
-    simplified_ = graph::simplify(original_);
-    // Batch 1 is lowered now: what can't be built fails here, and the packed weights are ready.
+    if (simplify) model_ = graph::simplify(model_);
     ProgramKey key;
     key.threads = options_.threads;
-    const std::map<std::string, Dims> atOne = graph::inputShapes(simplified_, 1);
+    const std::map<std::string, Dims> atOne = graph::inputShapes(model_, 1);
     for (const backend::TensorInfo& input : inputs_) key.shapes.push_back(atOne.at(input.name));
     program(key, {}, progress, stop);
   } catch (const Error& error) {
@@ -57,7 +67,10 @@ ProgramKey CpuEngine::keyOf(const backend::Feeds& feeds, int threads) const {
   return key;
 }
 
-std::string CpuEngine::serialize() const { return onnx::writeModel(original_, true); }
+std::string CpuEngine::serialize() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return writePlan(model_, weights_);
+}
 
 std::shared_ptr<const Program> CpuEngine::program(const ProgramKey& key, const backend::Feeds& feeds,
                                                   const ProgressFn& progress, const StopToken& stop) {
@@ -70,9 +83,9 @@ std::shared_ptr<const Program> CpuEngine::program(const ProgramKey& key, const b
   }
   std::shared_ptr<const Program> made;
   if (byValue_.empty()) {
-    made = std::make_shared<const Program>(Lowering(simplified_, shapes, weights_, progress, stop).run());
+    made = std::make_shared<const Program>(Lowering(model_, shapes, weights_, progress, stop).run());
   } else {
-    onnx::Model fixed = simplified_;
+    onnx::Model fixed = model_;
     std::vector<onnx::ValueInfo>& inputs = fixed.graph.inputs;
     inputs.erase(
         std::remove_if(inputs.begin(), inputs.end(), [&](const auto& i) { return byValue_.count(i.name) > 0; }),

@@ -17,7 +17,11 @@ namespace presisi::cpu {
 /// weights.
 class CpuEngine : public backend::Engine, public std::enable_shared_from_this<CpuEngine> {
  public:
+  /// From a network as it was given.
   CpuEngine(onnx::Model model, const backend::BuildOptions& options, const ProgressFn& progress, const StopToken& stop);
+  /// From a plan. `owner` keeps the bytes, which the weights look into.
+  CpuEngine(const uint8_t* plan, size_t size, const std::shared_ptr<const void>& owner,
+            const backend::BuildOptions& options);
 
   const std::vector<backend::TensorInfo>& inputs() const override { return inputs_; }
   const std::vector<backend::TensorInfo>& outputs() const override { return outputs_; }
@@ -33,12 +37,13 @@ class CpuEngine : public backend::Engine, public std::enable_shared_from_this<Cp
                                          const StopToken& stop);
 
  private:
-  onnx::Model original_;  ///< as given: what is serialized
-  onnx::Model simplified_;
+  void lowerFirst(bool simplify, const ProgressFn& progress, const StopToken& stop);
+
+  WeightStore weights_;
+  onnx::Model model_;  ///< simplified
   backend::BuildOptions options_;
   std::vector<backend::TensorInfo> inputs_, outputs_;
   mutable std::mutex mutex_;
-  WeightStore weights_;
   /// Inputs whose values shapes depend on (a Reshape's target that is fed): a program is lowered for each of their
   /// values.
   std::set<std::string> byValue_;

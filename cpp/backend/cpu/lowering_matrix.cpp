@@ -218,8 +218,7 @@ int Lowering::commit(const Destination& plan) {
 
 void Lowering::emitPrimitive(const Group& group, const Primitive& primitive, const Matrix& matrix,
                              const Dims& packedDims, int input, int output, backend::LayerInfo layer) {
-  const auto weights = weights_.get(matrix.weightsName + '\n' + layoutKey(primitive.weights),
-                                    [&] { return packWeights(matrix.weights, packedDims, primitive.weights); });
+  const auto weights = weights_.get(matrix.weightsName, matrix.weights, packedDims, primitive.weights);
   std::shared_ptr<dnnl::memory> bias;
   if (!matrix.bias.empty()) {
     bias = std::make_shared<dnnl::memory>(primitive.bias, cpuEngine());
@@ -272,7 +271,7 @@ int Lowering::prepareOperands(Matrix& matrix, Layout layout, ProductSpec& spec, 
       return convert(given, value.dtype, layout);
     }
     layer.reason = "its input is not quantized per tensor with zero point 0";
-    Tensor real = matrix.weights.cast(DType::Float32);
+    Tensor real = weights_.plain(matrix.weights).cast(DType::Float32);
     const int64_t each = real.size() / real.dim(0);
     for (int64_t i = 0; i < real.size(); ++i) real.data<float>()[i] *= matrix.scales[static_cast<size_t>(i / each)];
     matrix.weights = real;

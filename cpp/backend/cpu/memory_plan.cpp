@@ -6,15 +6,6 @@
 
 namespace presisi::cpu {
 
-std::shared_ptr<dnnl::memory> WeightStore::get(const Key& key, const std::function<dnnl::memory()>& make) {
-  std::shared_ptr<dnnl::memory>& entry = entries_[key];
-  if (!entry) {
-    entry = std::make_shared<dnnl::memory>(make());
-    bytes_ += static_cast<int64_t>(entry->get_desc().get_size());
-  }
-  return entry;
-}
-
 namespace {
 
 struct Block {

@@ -1,6 +1,11 @@
 #include "backend/cpu/onednn.hpp"
 
+#include <xxhash.h>
+
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
 
 #include "core/error.hpp"
 
@@ -277,10 +282,73 @@ bool createMatMul(const Dims& a, const Dims& b, const Dims& c, Primitive& out) {
 std::string layoutKey(const memory::desc& description) {
 #if PRESISI_DNNL3
   const std::vector<uint8_t> blob = const_cast<memory::desc&>(description).get_blob();
-  return {blob.begin(), blob.end()};
+  const void* data = blob.data();
+  const size_t bytes = blob.size();
 #else
-  return {reinterpret_cast<const char*>(&description.data), sizeof description.data};
+  const void* data = &description.data;
+  const size_t bytes = sizeof description.data;
 #endif
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016" PRIx64, static_cast<uint64_t>(XXH64(data, bytes, 0)));
+  return oneDnnVersion() + ":" + digits;
+}
+
+std::optional<BlockedLayout> blockedLayout(const memory::desc& description) {
+  BlockedLayout layout;
+#if PRESISI_DNNL3
+  if (description.get_format_kind() != memory::format_kind::blocked) return std::nullopt;
+  // Whether the numbers were halved for instructions that saturate isn't told: those of bytes without VNNI.
+  const std::string isa = effectiveIsa();
+  if (description.get_data_type() == memory::data_type::s8 && isa.find("vnni") == std::string::npos &&
+      isa.find("amx") == std::string::npos && isa.find("bf16") == std::string::npos && isa != "aarch64") {
+    return std::nullopt;
+  }
+  layout.dims = description.get_dims();
+  layout.padded = description.get_padded_dims();
+  layout.strides = description.get_strides();
+  const memory::dims axes = description.get_inner_idxs();
+  const memory::dims lengths = description.get_inner_blks();
+  for (size_t i = 0; i < axes.size(); ++i) layout.blocks.emplace_back(static_cast<int>(axes[i]), lengths[i]);
+#else
+  const dnnl_memory_desc_t& d = description.data;
+  constexpr uint64_t kKeepsNumbers =
+      dnnl_memory_extra_flag_compensation_conv_s8s8 | dnnl_memory_extra_flag_compensation_conv_asymmetric_src;
+  if (d.format_kind != dnnl_blocked || d.offset0 != 0 || (d.extra.flags & ~kKeepsNumbers) != 0) return std::nullopt;
+  const dnnl_blocking_desc_t& blocking = d.format_desc.blocking;
+  layout.dims.assign(d.dims, d.dims + d.ndims);
+  layout.padded.assign(d.padded_dims, d.padded_dims + d.ndims);
+  layout.strides.assign(blocking.strides, blocking.strides + d.ndims);
+  for (int i = 0; i < blocking.inner_nblks; ++i) {
+    layout.blocks.emplace_back(static_cast<int>(blocking.inner_idxs[i]), blocking.inner_blks[i]);
+  }
+#endif
+  return layout;
+}
+
+Tensor unpack(const Tensor& packed, const BlockedLayout& layout) {
+  Tensor plain(packed.dtype(), packed.dims());
+  const size_t width = byteSize(packed.dtype());
+  const uint8_t* from = packed.data<uint8_t>();
+  uint8_t* to = plain.data<uint8_t>();
+  const size_t rank = layout.dims.size();
+  Dims position(rank, 0);
+  for (int64_t i = 0; i < plain.size(); ++i) {
+    Dims rest = position;
+    int64_t offset = 0, step = 1;
+    for (auto block = layout.blocks.rbegin(); block != layout.blocks.rend(); ++block) {
+      int64_t& along = rest[static_cast<size_t>(block->first)];
+      offset += along % block->second * step;
+      step *= block->second;
+      along /= block->second;
+    }
+    for (size_t axis = 0; axis < rank; ++axis) offset += rest[axis] * layout.strides[axis];
+    std::memcpy(to + static_cast<size_t>(i) * width, from + static_cast<size_t>(offset) * width, width);
+    for (size_t axis = rank; axis-- > 0;) {
+      if (++position[axis] < layout.dims[axis]) break;
+      position[axis] = 0;
+    }
+  }
+  return plain;
 }
 
 memory packWeights(const Tensor& weights, const Dims& dims, const memory::desc& wanted) {

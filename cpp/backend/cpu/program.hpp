@@ -10,6 +10,7 @@
 
 #include "backend/backend.hpp"
 #include "backend/cpu/onednn.hpp"
+#include "backend/cpu/weight_store.hpp"
 #include "core/tensor.hpp"
 
 namespace presisi::cpu {
@@ -77,19 +78,6 @@ struct ProgramKey {
     return std::tie(shapes, values, threads) < std::tie(other.shapes, other.values, other.threads);
   }
   bool operator==(const ProgramKey& other) const { return !(*this < other) && !(other < *this); }
-};
-
-/// Weights in the layout a primitive wants, kept once for all programs of an engine.
-class WeightStore {
- public:
-  using Key = std::string;
-  /// `make` is called when nothing is stored under the key yet.
-  std::shared_ptr<dnnl::memory> get(const Key& key, const std::function<dnnl::memory()>& make);
-  int64_t bytes() const { return bytes_; }
-
- private:
-  std::map<Key, std::shared_ptr<dnnl::memory>> entries_;
-  int64_t bytes_ = 0;
 };
 
 /// Gives every value of the arena an offset so that no two that live at once overlap (largest first, best fit).

@@ -157,6 +157,64 @@ TEST_CASE("an engine survives serialization, and answers the same") {
   }
 }
 
+/// A plan as one made with another oneDNN, which packs weights otherwise; and how many packed tensors it has.
+int asIfMadeElsewhere(std::string& plan, const std::string& version) {
+  int found = 0;
+  for (size_t at = plan.find(version); at != std::string::npos; at = plan.find(version, at + 1)) {
+    plan[at] = '9';
+    ++found;
+  }
+  return found;
+}
+
+TEST_CASE("weights packed by another version are read out of their layout") {
+  backend::Backend* backend = cpu();
+  if (backend == nullptr) return;
+  const std::string version = backend->probe().version.substr(std::string("oneDNN ").size()) + ":";
+  std::vector<test::NamedModel> models = test::integerModels();
+  for (test::NamedModel& model : test::floatModels()) models.push_back(std::move(model));
+  int packed = 0;
+  for (const test::NamedModel& named : models) {
+    CAPTURE(named.name);
+    const auto engine = backend->build(named.model, {}, {}, {});
+    const auto plan = std::make_shared<std::string>(engine->serialize());
+    packed += asIfMadeElsewhere(*plan, version);
+    const auto loaded = backend->load(reinterpret_cast<const uint8_t*>(plan->data()), plan->size(), plan, {});
+    const backend::Feeds feeds = feedsFor(named.model, 1);
+    const Tensor expected = engine->createSession({})->run(feeds)[0];
+    const Tensor actual = loaded->createSession({})->run(feeds)[0];
+    CHECK(compare(expected, actual, named.step).largest == 0);
+  }
+  CHECK(packed > 0);
+}
+
+TEST_CASE("a damaged plan is refused, wherever it is cut or changed, or still is a plan") {
+  backend::Backend* backend = cpu();
+  if (backend == nullptr) return;
+  const test::NamedModel named = test::integerModels().front();
+  const std::string plan = backend->build(named.model, {}, {}, {})->serialize();
+  const auto tryLoad = [&](const std::string& bytes) {
+    const auto copy = std::make_shared<std::string>(bytes);
+    try {
+      backend->load(reinterpret_cast<const uint8_t*>(copy->data()), copy->size(), copy, {});
+    } catch (const Error&) {
+      return false;
+    }
+    return true;
+  };
+  CHECK(tryLoad(plan));
+  size_t accepted = 0;
+  // Up to the padding of the last tensor.
+  const size_t used = plan.size() - Tensor::kAlignment;
+  for (size_t size = 0; size < used; size += 1 + used / 400) accepted += tryLoad(plan.substr(0, size));
+  CHECK(accepted == 0);
+  for (size_t at = 0; at < plan.size(); at += 1 + plan.size() / 400) {
+    std::string changed = plan;
+    changed[at] = static_cast<char>(changed[at] ^ 0x41);
+    tryLoad(changed);  // any answer but a crash or another exception
+  }
+}
+
 TEST_CASE("feeds that do not fit are refused with what was expected") {
   backend::Backend* backend = cpu();
   if (backend == nullptr) return;

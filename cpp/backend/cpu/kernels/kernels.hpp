@@ -56,6 +56,7 @@ struct Kernels {
   /// The way back: out[c * planeStride + p] = in[p * stride + c].
   void (*deinterleave)(const float* in, int64_t stride, int64_t channels, int64_t pixels, float* out,
                        int64_t planeStride);
+  void (*widenHalf)(const uint16_t* in, int64_t count, float* out);  ///< IEEE 754 binary16
 };
 
 const Kernels& kernels();

@@ -1,0 +1,43 @@
+#include "backend/cpu/weight_store.hpp"
+
+namespace presisi::cpu {
+
+void WeightStore::adopt(const Tensor& tensor, BlockedLayout layout, std::string key) {
+  adopted_[tensor.data<void>()] = {tensor, std::move(layout), std::move(key)};
+}
+
+Tensor WeightStore::plain(const Tensor& weights) const {
+  const auto known = adopted_.find(weights.data<void>());
+  return known == adopted_.end() ? weights : unpack(weights, known->second.layout);
+}
+
+std::shared_ptr<dnnl::memory> WeightStore::get(const std::string& name, const Tensor& weights, const Dims& dims,
+                                               const dnnl::memory::desc& wanted) {
+  const std::string key = layoutKey(wanted);
+  Entry& entry = entries_[{name, key}];
+  if (entry.memory) return entry.memory;
+  const auto known = adopted_.find(weights.data<void>());
+  if (known != adopted_.end() && known->second.key == key) {
+    entry.memory = std::make_shared<dnnl::memory>(wanted, cpuEngine(), const_cast<void*>(weights.data<void>()));
+  } else {
+    entry.memory = std::make_shared<dnnl::memory>(packWeights(plain(weights), dims, wanted));
+  }
+  entry.source = weights.data<void>();
+  bytes_ += static_cast<int64_t>(wanted.get_size());
+  return entry.memory;
+}
+
+std::optional<WeightStore::Packed> WeightStore::packed(const Tensor& tensor) const {
+  std::optional<Packed> found;
+  for (const auto& [name, entry] : entries_) {
+    if (entry.source != tensor.data<void>()) continue;
+    const dnnl::memory::desc description = entry.memory->get_desc();
+    std::optional<BlockedLayout> layout = blockedLayout(description);
+    if (found || !layout) return std::nullopt;
+    found = Packed{std::move(*layout), name.second, static_cast<const uint8_t*>(entry.memory->get_data_handle()),
+                   description.get_size()};
+  }
+  return found;
+}
+
+}  // namespace presisi::cpu
