@@ -30,9 +30,9 @@ const middle = (numbers: readonly number[]): number =>
 
 async function trial(source: string, output: string): Promise<Trial> {
   const start = performance.now();
-  const { architecture = 'unknown', parameters, phases } = await convert(source, { output });
+  const { architecture = 'unknown', parameters, span } = await convert(source, { output });
   const seconds = (performance.now() - start) / 1000;
-  return { architecture, parameters, seconds, peakRssBytes: process.resourceUsage().maxRSS * 1024, phases };
+  return { architecture, parameters, seconds, peakRssBytes: process.resourceUsage().maxRSS * 1024, phases: span.spans };
 }
 
 async function compare(source: string): Promise<void> {

@@ -1,29 +1,42 @@
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { KNOWN_SEED } from './models/model.js';
+import { NETWORKS } from './networks.js';
+
+/** What can be measured, in the order in which it is. */
+export const PARTS = ['latency', 'load', 'overhead', 'quantize', 'pipeline', 'cost'] as const;
+export type Part = (typeof PARTS)[number];
 
 export interface Options {
-  readonly models: readonly string[];
+  readonly parts: readonly Part[];
+  readonly networks: readonly string[];
   readonly batches: readonly number[];
   readonly threads: number;
   readonly trials: number;
+  /** Of points that are only fitted, and compared with no peer. */
+  readonly fitTrials: number;
   /** A trial measures at least so many runs and so many seconds, but stops at the limit. */
   readonly runs: number;
   readonly seconds: number;
   readonly limitSeconds: number;
-  readonly seed: number;
-  readonly calibrationImages: number;
-  readonly unsignedActivations: boolean;
-  /** What ONNX Runtime runs in INT8: a file in the form it has kernels for, or presisi's export. */
-  readonly ortInt8: 'own' | 'export';
-  /** Where models and engines are kept. */
+  /** Networks that onnxruntime.quantization calibrates with entropy, which takes minutes and gigabytes. */
+  readonly quantizePeers: readonly string[];
+  readonly python: string;
+  /** Sides of the input that the cost model is fitted over. */
+  readonly sizes: readonly number[];
+  /** Numbers of pictures that the cost of calibrating is fitted over. */
+  readonly counts: readonly number[];
+  /** How many pictures go through the pipeline. */
+  readonly pictures: number;
+  /** Where networks and engines are kept. */
   readonly folder: string;
-  readonly json: string | undefined;
+  readonly json: string;
   readonly markdown: string | undefined;
-  readonly updateReadme: boolean;
-  /** Results of an earlier run to show again. */
+  readonly write: boolean;
+  /** Results of an earlier run. */
   readonly from: string | undefined;
+  /** A network whose layers are looked at, instead of everything else. */
+  readonly layers: string | undefined;
 }
 
 function positive(text: string, name: string, whole = true): number {
@@ -34,52 +47,71 @@ function positive(text: string, name: string, whole = true): number {
 
 const list = (text: string): string[] => text.split(',').filter((item) => item !== '');
 
+function positives(text: string, name: string): number[] {
+  const values = list(text).map((item) => positive(item, name));
+  if (values.length === 0) throw new Error(`Expected positive integers for --${name} but received none`);
+  return values;
+}
+
+function partsOf(only: string | undefined, from: string | undefined): Part[] {
+  if (only === undefined) return from === undefined ? [...PARTS] : [];
+  const asked = list(only);
+  const unknown = asked.find((name) => !(PARTS as readonly string[]).includes(name));
+  if (unknown !== undefined || asked.length === 0) {
+    throw new Error(`Expected some of ${PARTS.join(', ')} for --only but received ${unknown ?? 'none'}`);
+  }
+  return PARTS.filter((part) => asked.includes(part));
+}
+
 /** From the command line. */
 export function readOptions(): Options {
   const { values } = parseArgs({
     options: {
-      models: { type: 'string', default: 'blossom,mobilenet-v2,resnet50' },
+      only: { type: 'string' },
+      networks: { type: 'string', default: NETWORKS.join(',') },
       batch: { type: 'string', default: '1,8' },
       threads: { type: 'string', default: String(availableParallelism()) },
       trials: { type: 'string', default: '7' },
-      runs: { type: 'string', default: '30' },
-      seconds: { type: 'string', default: '1.5' },
-      'limit-seconds': { type: 'string', default: '10' },
-      seed: { type: 'string', default: String(KNOWN_SEED) },
-      'calibration-images': { type: 'string', default: '32' },
-      'unsigned-activations': { type: 'boolean', default: false },
-      'ort-int8': { type: 'string', default: 'own' },
+      'fit-trials': { type: 'string', default: '3' },
+      runs: { type: 'string', default: '20' },
+      seconds: { type: 'string', default: '1' },
+      'limit-seconds': { type: 'string', default: '5' },
+      'quantize-peers': { type: 'string', default: 'resnet50,densenet169' },
+      python: { type: 'string', default: 'python3' },
+      sizes: { type: 'string', default: '128,160,224,256,320' },
+      counts: { type: 'string', default: '32,64,128,256,512' },
+      pictures: { type: 'string', default: '384' },
       folder: { type: 'string', default: join(tmpdir(), 'presisi-bench') },
       json: { type: 'string' },
       markdown: { type: 'string' },
-      'update-readme': { type: 'boolean', default: false },
+      write: { type: 'boolean', default: false },
       from: { type: 'string' },
+      layers: { type: 'string' },
     },
   });
-  const models = list(values.models);
-  const batches = list(values.batch).map((text) => positive(text, 'batch'));
-  const ortInt8 = values['ort-int8'];
-  if (ortInt8 !== 'own' && ortInt8 !== 'export') {
-    throw new Error(`Expected own or export for --ort-int8 but received ${ortInt8}`);
-  }
-  if (models.length === 0) throw new Error('Expected the names of models for --models');
-  if (batches.length === 0) throw new Error('Expected sizes of batches for --batch');
+  const networks = list(values.networks);
+  if (networks.length === 0) throw new Error('Expected the names of networks for --networks');
+  const peers = values['quantize-peers'];
   return {
-    models,
-    batches,
+    parts: partsOf(values.only, values.from),
+    networks,
+    batches: positives(values.batch, 'batch'),
     threads: positive(values.threads, 'threads'),
     trials: positive(values.trials, 'trials'),
+    fitTrials: positive(values['fit-trials'], 'fit-trials'),
     runs: positive(values.runs, 'runs'),
     seconds: positive(values.seconds, 'seconds', false),
     limitSeconds: positive(values['limit-seconds'], 'limit-seconds', false),
-    seed: positive(values.seed, 'seed'),
-    calibrationImages: positive(values['calibration-images'], 'calibration-images'),
-    unsignedActivations: values['unsigned-activations'],
-    ortInt8,
+    quantizePeers: peers === 'all' ? networks : peers === 'none' ? [] : list(peers),
+    python: values.python,
+    sizes: positives(values.sizes, 'sizes'),
+    counts: positives(values.counts, 'counts'),
+    pictures: positive(values.pictures, 'pictures'),
     folder: values.folder,
-    json: values.json,
+    json: values.json ?? join(values.folder, 'results.json'),
     markdown: values.markdown,
-    updateReadme: values['update-readme'],
+    write: values.write,
     from: values.from,
+    layers: values.layers,
   };
 }

@@ -81,6 +81,10 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   add<runFeeds>(exports, "runFeeds");
   add<runImages>(exports, "runImages");
   add<inspectEngine>(exports, "inspectEngine");
+  add<startSampler>(exports, "startSampler");
+  add<drainSampler>(exports, "drainSampler");
+  add<samplerStatistics>(exports, "samplerStatistics");
+  add<stopSampler>(exports, "stopSampler");
   add<createStop>(exports, "createStop");
   add<requestStop>(exports, "requestStop");
   add<closeHandle>(exports, "closeHandle");

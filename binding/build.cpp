@@ -11,8 +11,8 @@
 #include "backend/registry.hpp"
 #include "calibration/table.hpp"
 #include "conversions.hpp"
-#include "core/clock.hpp"
 #include "core/file.hpp"
+#include "core/step.hpp"
 #include "engine/engine_file.hpp"
 #include "exports.hpp"
 #include "fingerprint.hpp"
@@ -45,14 +45,8 @@ struct Request {
   std::string metadata;    ///< JSON object from JavaScript, completed here
 };
 
-struct Phase {
-  std::string name;
-  double seconds;
-};
-
 struct Outcome {
   std::string backend;
-  std::vector<Phase> phases;
   std::vector<quantization::Decision> decisions;
   std::vector<backend::LayerInfo> layers;
   std::vector<std::string> warnings;
@@ -60,61 +54,63 @@ struct Outcome {
   size_t onnxBytes = 0;
 };
 
-/// The builder's steps in order; each notes its time and looks whether to stop.
+/// The builder's steps in order.
 class Builder {
  public:
   Builder(Request request, const JobContext& context) : request_(std::move(request)), context_(context) {}
 
   Outcome run() {
-    backend::Backend& backend = backend::get(request_.backend);
-    outcome_.backend = backend.name();
-    request_.build.log = context_.log;
-    form_ = backend.form(request_.build);
-    if (request_.samples) calibrateInBackend();
-    const backend::Probe probe = backend.probe();
-    requirePrecision(probe);
-    const onnx::Model model = phase("quantize", [&] { return convert(probe); });
+    std::optional<Span> freeing;  // ends after everything below it is gone
+    backend::Backend& backend = chooseBackend();
+    const onnx::Model model = phase("quantize", [&] { return convert(); });
     std::optional<onnx::Model> portable;
     if (!request_.onnxOutput.empty()) portable = phase("export", [&] { return exported(); });
     std::string metadata;
     std::string plan;
     if (!request_.output.empty()) {
-      const std::shared_ptr<backend::Engine> engine =
+      std::shared_ptr<backend::Engine> engine =
           phase("build", [&] { return backend.build(model, request_.build, context_.progress, context_.stop); });
-      outcome_.layers = engine->layers();
-      phase("serialize", [&] {
-        plan = engine->serialize();
-        metadata = describe(*engine, probe);
-        return 0;
+      plan = phase("serialize", [&] {
+        outcome_.layers = engine->layers();
+        metadata = describe(*engine);
+        std::string bytes = engine->serialize();
+        engine.reset();
+        return bytes;
       });
     }
     context_.stop.check();
     // Nothing was written before this point, and both files are complete or absent.
-    phase("write", [&] {
+    outcome_.engineBytes = phase("write", [&]() -> size_t {
       if (portable) onnx::writeModelFile(*portable, request_.onnxOutput);
-      if (!request_.output.empty()) {
-        engine::writeEngineFile(request_.output, metadata, plan);
-        outcome_.engineBytes = MappedFile::open(request_.output)->size();
-      }
-      return 0;
+      if (request_.output.empty()) return 0;
+      engine::writeEngineFile(request_.output, metadata, plan);
+      return MappedFile::open(request_.output)->size();
     });
+    freeing.emplace("release");
     return std::move(outcome_);
   }
 
  private:
-  template <typename Step>
-  std::invoke_result_t<const Step&> phase(const char* name, const Step& step) {
-    context_.stop.check();
-    if (context_.progress) context_.progress({name, 0, 1});
-    const Clock clock;
-    auto value = step();
-    outcome_.phases.push_back({name, clock.seconds()});
-    if (context_.progress) context_.progress({name, 1, 1});
-    return value;
+  template <typename Body>
+  std::invoke_result_t<const Body&> phase(const char* name, const Body& body) {
+    return step(name, context_.progress, context_.stop, body);
   }
 
-  void requirePrecision(const backend::Probe& probe) const {
-    const std::vector<std::string>& known = probe.precisions;
+  /// The first time, this loads the vendor's library.
+  backend::Backend& chooseBackend() {
+    const Span span("probe");
+    backend::Backend& backend = backend::get(request_.backend);
+    outcome_.backend = backend.name();
+    request_.build.log = context_.log;
+    form_ = backend.form(request_.build);
+    if (request_.samples) calibrateInBackend();
+    probe_ = backend.probe();
+    requirePrecision();
+    return backend;
+  }
+
+  void requirePrecision() const {
+    const std::vector<std::string>& known = probe_.precisions;
     if (std::find(known.begin(), known.end(), request_.build.precision) != known.end()) return;
     std::string list;
     for (const std::string& precision : known) list += (list.empty() ? "" : ", ") + precision;
@@ -123,7 +119,7 @@ class Builder {
                 "it builds: " + list);
   }
 
-  onnx::Model convert(const backend::Probe& probe) {
+  onnx::Model convert() {
     const onnx::Model& model = request_.model->model;
     using Half = backend::GraphForm::Half;
     if (request_.build.precision == "fp16") {
@@ -143,7 +139,7 @@ class Builder {
     const calibration::Table table = calibration::tableFromJson(request_.table);
     calibration::requireMatch(table.fingerprint, request_.expected);
     thresholds_ = table.thresholds;
-    request_.quantize.reduceRange = request_.reduceRange.value_or(probe.int8Saturates);
+    request_.quantize.reduceRange = request_.reduceRange.value_or(probe_.int8Saturates);
     request_.quantize.packWeights = form_.packedWeights;
     quantization::Result result = quantization::insertQdq(model, thresholds_, request_.quantize);
     outcome_.decisions = std::move(result.decisions);
@@ -171,17 +167,17 @@ class Builder {
     return model;
   }
 
-  std::string describe(const backend::Engine& engine, const backend::Probe& probe) const {
+  std::string describe(const backend::Engine& engine) const {
     json metadata = json::parse(request_.metadata);
     metadata["backend"] = outcome_.backend;
     metadata["version"] = PRESISI_VERSION;
-    metadata["backendVersion"] = probe.version;
+    metadata["backendVersion"] = probe_.version;
     metadata["precision"] = request_.build.precision;
     metadata["maxBatch"] = request_.build.maxBatch;
     metadata["weightBytes"] = engine.weightBytes();
-    if (!probe.devices.empty()) metadata["device"] = probe.devices.front().name;
-    if (!probe.int8Isa.empty()) metadata["int8Isa"] = probe.int8Isa;
-    if (!probe.identity.empty()) describeForOthers(engine, probe, metadata);
+    if (!probe_.devices.empty()) metadata["device"] = probe_.devices.front().name;
+    if (!probe_.int8Isa.empty()) metadata["int8Isa"] = probe_.int8Isa;
+    if (!probe_.identity.empty()) describeForOthers(engine, metadata);
     metadata["decisions"] = json::array();
     for (const quantization::Decision& decision : outcome_.decisions) {
       metadata["decisions"].push_back({{"node", decision.node},
@@ -194,8 +190,8 @@ class Builder {
   }
 
   /// What is asked before such an engine is loaded elsewhere, and what its vendor's plan doesn't tell any more.
-  void describeForOthers(const backend::Engine& engine, const backend::Probe& probe, json& metadata) const {
-    metadata["madeWith"] = probe.identity;
+  void describeForOthers(const backend::Engine& engine, json& metadata) const {
+    metadata["madeWith"] = probe_.identity;
     if (!request_.build.settings.empty()) metadata["settings"] = json::parse(request_.build.settings);
     for (const char* relaxing : {"versionCompatible", "hardwareCompatibility"}) {
       if (!metadata.contains("settings") || !metadata["settings"].contains(relaxing)) continue;
@@ -236,6 +232,7 @@ class Builder {
 
   Request request_;
   const JobContext& context_;
+  backend::Probe probe_;
   backend::GraphForm form_;
   Outcome outcome_;
   std::map<std::string, calibration::Threshold> thresholds_;
@@ -244,14 +241,6 @@ class Builder {
 Napi::Value outcomeToJs(Napi::Env env, const Outcome& outcome) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("backend", outcome.backend);
-  Napi::Array phases = Napi::Array::New(env, outcome.phases.size());
-  for (size_t i = 0; i < outcome.phases.size(); ++i) {
-    Napi::Object phase = Napi::Object::New(env);
-    phase.Set("name", outcome.phases[i].name);
-    phase.Set("seconds", outcome.phases[i].seconds);
-    phases.Set(static_cast<uint32_t>(i), phase);
-  }
-  object.Set("phases", phases);
   Napi::Array decisions = Napi::Array::New(env, outcome.decisions.size());
   for (size_t i = 0; i < outcome.decisions.size(); ++i) {
     Napi::Object decision = Napi::Object::New(env);
@@ -274,7 +263,7 @@ Napi::Value outcomeToJs(Napi::Env env, const Outcome& outcome) {
 /// `buildEngine(model, { precision, backend, threads, maxBatch, table, expected, samples, method, backendCache,
 /// settings,
 ///  reduceRange, unsignedActivations, keepFloat, output, onnxOutput, metadata }, control)
-///  -> { backend, phases, decisions, layers, warnings, engineBytes, onnxBytes }`
+///  -> { backend, decisions, layers, warnings, engineBytes, onnxBytes }`
 Napi::Value buildEngine(const Napi::CallbackInfo& info) {
   const Napi::Object options = requireObject(info[1], "options");
   Request request;

@@ -7,6 +7,7 @@
 #include "calibration/table.hpp"
 #include "conversions.hpp"
 #include "core/file.hpp"
+#include "core/trace.hpp"
 #include "exports.hpp"
 #include "fingerprint.hpp"
 #include "handles.hpp"
@@ -42,6 +43,7 @@ Napi::Value createCalibrator(const Napi::CallbackInfo& info) {
       [model = unwrap<LoadedModel>(info[0]), backendName = requireString(options, "backend"), quantize,
        threads = static_cast<int>(optionalInteger(options, "threads", 0, kMaxThreads, 0)),
        maxBatch = optionalInteger(options, "maxBatch", 1, kMaxBatch, 1)](const JobContext& context) {
+        const Span span("prepare");
         Created created;
         backend::Backend& backend = backend::get(backendName);
         std::vector<std::string> tensors = quantization::activationsToCalibrate(model->model, quantize);
@@ -69,7 +71,10 @@ Napi::Value collectImages(const Napi::CallbackInfo& info) {
       [held = unwrap<LoadedCalibrator>(info[0]), input = std::move(images.input), pixels = images.pixels,
        bytes = images.bytes, shape = images.shape, normalization = images.normalization](const JobContext& context) {
         backend::Feeds feeds;
-        feeds.emplace(input, engine::normalize(pixels, bytes, shape, normalization));
+        {
+          const Span span("preprocess");
+          feeds.emplace(input, engine::normalize(pixels, bytes, shape, normalization));
+        }
         held->calibrator->collect(feeds, context.stop);
         return held->calibrator->samples();
       },
@@ -98,6 +103,7 @@ Napi::Value solveCalibration(const Napi::CallbackInfo& info) {
       info.Env(), Lane::Work, Control::from(info[2]), {},
       [held = unwrap<LoadedCalibrator>(info[0]), solve,
        fingerprint = toFingerprint(options.Get("fingerprint"))](const JobContext& context) {
+        const Span span("solve");
         calibration::Table table;
         table.thresholds = held->calibrator->solve(solve, context.progress, context.stop);
         table.fingerprint = fingerprint;

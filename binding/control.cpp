@@ -43,9 +43,11 @@ Napi::Value closeHandle(const Napi::CallbackInfo& info) {
     if (holds<LoadedEngine>(handle)) return close<LoadedEngine>(info.Env(), Lane::Run, handle);
     if (holds<LoadedCalibrator>(handle)) return close<LoadedCalibrator>(info.Env(), Lane::Work, handle);
     if (holds<LoadedSamples>(handle)) return close<LoadedSamples>(info.Env(), Lane::Work, handle);
+    if (holds<LoadedSampler>(handle)) return close<LoadedSampler>(info.Env(), Lane::Sensors, handle);
     if (holds<LoadedModel>(handle)) return close<LoadedModel>(info.Env(), Lane::Work, handle);
   }
-  throw Error(ErrorCode::InvalidArgument, "expected a handle of a model, a calibrator, samples or an engine");
+  throw Error(ErrorCode::InvalidArgument,
+              "expected a handle of a model, a calibrator, samples, an engine or a sampler");
 }
 
 }  // namespace presisi::binding

@@ -9,8 +9,8 @@
 #include "backend/registry.hpp"
 #include "conversions.hpp"
 #include "convert_options.hpp"
-#include "core/clock.hpp"
 #include "core/file.hpp"
+#include "core/step.hpp"
 #include "exports.hpp"
 #include "graph/passes.hpp"
 #include "job.hpp"
@@ -61,20 +61,22 @@ struct Outcome {
 
 Outcome write(convert::Converted converted, const std::string& output, const JobContext& context) {
   Outcome outcome;
-  // A network that can't be run is better known of now than when it is built; this infers every shape.
-  graph::specialize(converted.model, graph::inputShapes(converted.model, 1));
-  context.stop.check();
-  if (context.progress) context.progress({"write", 0, 1});
-  const Clock clock;
-  onnx::writeModelFile(converted.model, output);
-  outcome.bytes = MappedFile::open(output)->size();
-  converted.summary.phases.push_back({"write", clock.seconds()});
-  if (context.progress) context.progress({"write", 1, 1});
+  {
+    const Span span("check");
+    // A network that can't be run is better known of now than when it is built; this infers every shape.
+    graph::specialize(converted.model, graph::inputShapes(converted.model, 1));
+  }
+  outcome.bytes = step("write", context.progress, context.stop, [&] {
+    onnx::writeModelFile(converted.model, output);
+    return MappedFile::open(output)->size();
+  });
   outcome.inputs = converted.model.graph.inputs;
   outcome.outputs = converted.model.graph.outputs;
   outcome.opset = converted.model.opset();
   outcome.nodes = converted.model.graph.nodes.size();
   outcome.summary = std::move(converted.summary);
+  const Span span("release");
+  converted.model = {};
   return outcome;
 }
 
@@ -121,14 +123,6 @@ Napi::Object toJs(Napi::Env env, const convert::Summary& summary) {
   }
   object.Set("parameters", static_cast<double>(summary.parameters));
   object.Set("warnings", toJs(env, summary.warnings));
-  Napi::Array phases = Napi::Array::New(env);
-  for (const convert::Summary::Phase& phase : summary.phases) {
-    Napi::Object entry = Napi::Object::New(env);
-    entry.Set("name", phase.name);
-    entry.Set("seconds", phase.seconds);
-    phases.Set(phases.Length(), entry);
-  }
-  object.Set("phases", phases);
   return object;
 }
 
@@ -157,7 +151,7 @@ convert::Options toConvertOptions(const Napi::Object& object) {
 }
 
 /// `convertModel(source, options, control) -> { source, architecture?, family?, configuration?, parameters, inputs,
-///  outputs, opset, nodes, bytes, warnings, phases }`; options hold `output` beside what `toConvertOptions` reads.
+///  outputs, opset, nodes, bytes, warnings }`; options hold `output` beside what `toConvertOptions` reads.
 Napi::Value convertModel(const Napi::CallbackInfo& info) {
   if (!info[0].IsString()) throw Error(ErrorCode::InvalidArgument, "expected a string for the source's path");
   const Napi::Object object = requireObject(info[1], "options");

@@ -10,7 +10,7 @@ namespace presisi::binding {
 /// simplify?, metadata? }`.
 convert::Options toConvertOptions(const Napi::Object& object);
 
-/// `{ source, architecture?, family?, configuration?, parameters, warnings, phases }`
+/// `{ source, architecture?, family?, configuration?, parameters, warnings }`
 Napi::Object toJs(Napi::Env env, const convert::Summary& summary);
 
 }  // namespace presisi::binding

@@ -11,6 +11,7 @@
 #include "conversions.hpp"
 #include "core/clock.hpp"
 #include "core/file.hpp"
+#include "core/trace.hpp"
 #include "engine/engine_file.hpp"
 #include "exports.hpp"
 #include "handles.hpp"
@@ -69,12 +70,15 @@ bool mayBePlan(const std::string& path) {
 }
 
 std::shared_ptr<LoadedEngine> openPlan(const OpenRequest& request) {
+  Span span("probe");
   const backend::Probe probe = backend::probe("tensorrt");
   if (!probe.available) {
     throw Error(ErrorCode::InvalidEngine, request.path + ": not a presisi engine",
                 "if it is a plan of TensorRT: that backend can't be used here: " + probe.reason);
   }
+  span.next("map");
   const auto file = MappedFile::open(request.path);
+  span.next("deserialize");
   auto loaded = std::make_shared<LoadedEngine>();
   loaded->backend = "tensorrt";
   loaded->threads = request.threads;
@@ -93,6 +97,7 @@ std::shared_ptr<LoadedEngine> openPlan(const OpenRequest& request) {
 }
 
 std::shared_ptr<LoadedEngine> openEngineFile(const OpenRequest& request) {
+  Span span("map");
   const engine::EngineFile file = engine::readEngineFile(request.path);
   const json metadata = parseMetadata(request.path, file.metadata);
   const std::string version = metadata["version"].get<std::string>();
@@ -117,8 +122,10 @@ std::shared_ptr<LoadedEngine> openEngineFile(const OpenRequest& request) {
   options.maxBatch = loaded->maxBatch;
   options.threads = request.threads;
   if (const auto settings = metadata.find("settings"); settings != metadata.end()) options.settings = settings->dump();
+  span.next("probe");
   backend::Backend& backend = backend::get(file.backend);
   requireIdentity(request.path, metadata, backend);
+  span.next("deserialize");
   loaded->engine = backend.load(file.plan, file.planBytes, file.file, options);
   return loaded;
 }

@@ -1,8 +1,10 @@
 #include "environment.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/error.hpp"
+#include "handles.hpp"
 #include "job.hpp"
 
 namespace presisi::binding {
@@ -52,6 +54,13 @@ void Environment::add(const std::shared_ptr<Job>& job) {
   jobs_.insert(job);
 }
 
+void Environment::add(const std::shared_ptr<LoadedSampler>& sampler) {
+  samplers_.erase(std::remove_if(samplers_.begin(), samplers_.end(),
+                                 [](const std::weak_ptr<LoadedSampler>& known) { return known.expired(); }),
+                  samplers_.end());
+  samplers_.push_back(sampler);
+}
+
 void Environment::remove(const std::shared_ptr<Job>& job) {
   if (jobs_.erase(job) > 0 && jobs_.empty()) napi_unref_threadsafe_function(env_, channel_);
 }
@@ -66,6 +75,11 @@ void Environment::close() {
   closed_ = true;
   for (const std::shared_ptr<Job>& job : jobs_) job->requestStop();
   activity_->waitUntilIdle();
+  for (const std::weak_ptr<LoadedSampler>& known : samplers_) {
+    // Not only stopped: readers have threads and child processes of their own.
+    if (const std::shared_ptr<LoadedSampler> held = known.lock()) held->sampler.reset();
+  }
+  samplers_.clear();
   for (const std::shared_ptr<Job>& job : jobs_) job->abandon();
   jobs_.clear();
 }

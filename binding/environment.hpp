@@ -6,10 +6,12 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <vector>
 
 namespace presisi::binding {
 
 class Job;
+struct LoadedSampler;
 
 /// Counts the jobs that lanes may still touch. Shared, because the last to leave may outlive the environment.
 class Activity {
@@ -41,12 +43,16 @@ class Environment {
   void add(const std::shared_ptr<Job>& job);
   void remove(const std::shared_ptr<Job>& job);
 
+  /// Has `close()` destroy the sampler, too.
+  void add(const std::shared_ptr<LoadedSampler>& sampler);
+
   const std::shared_ptr<Activity>& activity() const { return activity_; }
 
   /// From any thread: has `job.receive()` called on this environment's thread, soon.
   void send(std::shared_ptr<Job> job);
 
-  /// Asks every job to stop and waits until none touches this environment's memory. No job can start afterwards.
+  /// Asks every job to stop and waits until none touches this environment's memory, then destroys the samplers.
+  /// No job can start afterwards.
   void close();
 
  private:
@@ -56,6 +62,7 @@ class Environment {
   Napi::FunctionReference errorClass_;
   napi_threadsafe_function channel_ = nullptr;
   std::set<std::shared_ptr<Job>> jobs_;
+  std::vector<std::weak_ptr<LoadedSampler>> samplers_;
   std::shared_ptr<Activity> activity_ = std::make_shared<Activity>();
   bool closed_ = false;
 };

@@ -8,6 +8,19 @@
 
 namespace presisi::binding {
 
+namespace {
+
+const char* nameOf(Lane lane) {
+  switch (lane) {
+    case Lane::Work: return "presisi-work";
+    case Lane::Run: return "presisi-run";
+    case Lane::Sensors: return "presisi-sensors";
+  }
+  return "presisi";
+}
+
+}  // namespace
+
 Executor& Executor::instance() {
   static Executor& executor = *std::make_unique<Executor>().release();
   return executor;
@@ -18,7 +31,7 @@ void Executor::post(Lane lane, std::shared_ptr<Task> task) {
   {
     const std::lock_guard<std::mutex> lock(queue.mutex);
     if (!queue.started) {
-      std::thread(serve, std::ref(queue), lane == Lane::Work ? "presisi-work" : "presisi-run").detach();
+      std::thread(serve, std::ref(queue), nameOf(lane)).detach();
       queue.started = true;
     }
     queue.tasks.push_back(std::move(task));

@@ -16,8 +16,8 @@ class Task {
 };
 
 /// `Work` parses, calibrates and builds; `Run` loads engines and infers, so that a build of minutes never holds up an
-/// inference.
-enum class Lane { Work, Run };
+/// inference; `Sensors` opens and closes those of the telemetry, which watches both.
+enum class Lane { Work, Run, Sensors };
 
 /// The process's own threads, one a lane: each drives an OpenMP team, so more of them would multiply teams and not
 /// speed. libuv's pool is left to the file system and to image decoding. All environments (worker threads) share them.
@@ -42,7 +42,7 @@ class Executor {
 
   [[noreturn]] static void serve(Queue& queue, const char* name);
 
-  std::array<Queue, 2> queues_;
+  std::array<Queue, 3> queues_;
 };
 
 }  // namespace presisi::binding

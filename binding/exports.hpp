@@ -33,6 +33,11 @@ Napi::Value runFeeds(const Napi::CallbackInfo& info);
 Napi::Value runImages(const Napi::CallbackInfo& info);
 Napi::Value inspectEngine(const Napi::CallbackInfo& info);
 
+Napi::Value startSampler(const Napi::CallbackInfo& info);
+Napi::Value drainSampler(const Napi::CallbackInfo& info);
+Napi::Value samplerStatistics(const Napi::CallbackInfo& info);
+Napi::Value stopSampler(const Napi::CallbackInfo& info);
+
 Napi::Value createStop(const Napi::CallbackInfo& info);
 Napi::Value requestStop(const Napi::CallbackInfo& info);
 Napi::Value closeHandle(const Napi::CallbackInfo& info);

@@ -14,6 +14,7 @@
 #include "engine/preprocess.hpp"
 #include "job.hpp"
 #include "onnx/model.hpp"
+#include "telemetry/sampler.hpp"
 
 /// What JavaScript holds: type-tagged externals, so that a foreign object is an error and never a wild pointer.
 namespace presisi::binding {
@@ -49,6 +50,11 @@ struct LoadedEngine {
   std::vector<backend::TensorInfo> outputs;
 };
 
+/// Null until a lane has opened its sensors, and again when the environment closes.
+struct LoadedSampler {
+  std::unique_ptr<telemetry::Sampler> sampler;
+};
+
 /// Name in messages, and tag: random numbers that are nobody else's.
 template <typename T>
 struct HandleTraits;
@@ -71,6 +77,11 @@ template <>
 struct HandleTraits<LoadedEngine> {
   static constexpr const char* kName = "engine";
   static constexpr napi_type_tag kTag{0x5a1f0c6be2d94713, 0x9b1e6f02c47d8a33};
+};
+template <>
+struct HandleTraits<LoadedSampler> {
+  static constexpr const char* kName = "sampler";
+  static constexpr napi_type_tag kTag{0x7c40e2b95d1af386, 0x81f3b6d02e9c574a};
 };
 template <>
 struct HandleTraits<Stop> {

@@ -43,6 +43,8 @@ Control Control::from(const Napi::Value& value) {
   if (onProgress.IsFunction()) control.onProgress = Napi::Persistent(onProgress.As<Napi::Function>());
   const Napi::Value onLog = object.Get("onLog");
   if (onLog.IsFunction()) control.onLog = Napi::Persistent(onLog.As<Napi::Function>());
+  const Napi::Value onSpans = object.Get("onSpans");
+  if (onSpans.IsFunction()) control.onSpans = Napi::Persistent(onSpans.As<Napi::Function>());
   return control;
 }
 
@@ -92,13 +94,38 @@ void Job::requestStop() {
 
 void Job::abandon() {
   settled_ = true;
+  letGo();
+}
+
+void Job::letGo() {
   keepAlive_.clear();
   control_.onProgress.Reset();
   control_.onLog.Reset();
+  control_.onSpans.Reset();
 }
 
 void Job::execute() noexcept {
   std::optional<Failure> failure;
+  std::optional<JobSpans> spans;
+  if (control_.onSpans.IsEmpty()) {
+    failure = attempt();
+  } else {
+    Trace trace;
+    const SpanRecord::Mark begin = trace.mark();
+    failure = attempt();
+    spans = {begin, trace.mark(), trace.take()};
+  }
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    failure_ = std::move(failure);
+    spans_ = std::move(spans);
+    done_ = true;
+  }
+  environment_.send(shared_from_this());
+  activity_->leave();  // from here on the environment may be gone
+}
+
+std::optional<Failure> Job::attempt() noexcept {
   try {
     stop_.check();
     JobContext context{stop_, {}, {}};
@@ -107,16 +134,10 @@ void Job::execute() noexcept {
       context.log = [this](backend::LogLevel level, const std::string& message) { report({level, message}); };
     }
     perform(context);
+    return std::nullopt;
   } catch (...) {
-    failure = currentFailure();
+    return currentFailure();
   }
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    failure_ = std::move(failure);
-    done_ = true;
-  }
-  environment_.send(shared_from_this());
-  activity_->leave();  // from here on the environment may be gone
 }
 
 void Job::report(const Progress& progress) {
@@ -185,11 +206,11 @@ void Job::deliver(const LogLine& line) {
 void Job::settle() {
   settled_ = true;
   const std::shared_ptr<Job> self = shared_from_this();
+  const Napi::FunctionReference onSpans = std::move(control_.onSpans);
   // Cleared here, not by the destructor: the lane's thread may be the last to let go of the job.
-  keepAlive_.clear();
-  control_.onProgress.Reset();
-  control_.onLog.Reset();
+  letGo();
   try {
+    if (spans_) onSpans.Call({toJs(env_, *spans_)});
     if (failure_) {
       deferred_.Reject(toError(env_, *failure_).Value());
     } else {

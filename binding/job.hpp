@@ -15,6 +15,7 @@
 #include "core/stop_token.hpp"
 #include "errors.hpp"
 #include "executor.hpp"
+#include "spans.hpp"
 
 namespace presisi::binding {
 
@@ -36,11 +37,13 @@ struct Stop {
   void request();
 };
 
-/// What every asynchronous function takes last: `{ stop?, onProgress?, onLog? }`.
+/// What every asynchronous function takes last: `{ stop?, onProgress?, onLog?, onSpans? }`. Work is traced only where
+/// there is an `onSpans`: called once before the promise settles, however it does; not where the work never began.
 struct Control {
   std::shared_ptr<Stop> stop;
   Napi::FunctionReference onProgress;
   Napi::FunctionReference onLog;
+  Napi::FunctionReference onSpans;
 
   static Control from(const Napi::Value& value);
 };
@@ -71,10 +74,12 @@ class Job : public Task, public std::enable_shared_from_this<Job> {
     std::string message;
   };
 
+  std::optional<Failure> attempt() noexcept;
   void report(const Progress& progress);
   void report(LogLine line);
   void deliver(const Progress& progress);
   void deliver(const LogLine& line);
+  void letGo();
   void settle();
 
   Napi::Env env_;
@@ -90,6 +95,7 @@ class Job : public Task, public std::enable_shared_from_this<Job> {
   std::mutex mutex_;
   bool done_ = false;  ///< the outcome is there
   std::optional<Failure> failure_;
+  std::optional<JobSpans> spans_;   ///< where they were asked for
   std::vector<Progress> progress_;  ///< not delivered yet
   std::vector<LogLine> log_;        ///< not delivered yet
   std::string lastPhase_;

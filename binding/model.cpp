@@ -1,9 +1,10 @@
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "conversions.hpp"
 #include "convert_options.hpp"
-#include "core/clock.hpp"
+#include "core/step.hpp"
 #include "exports.hpp"
 #include "graph/passes.hpp"
 #include "handles.hpp"
@@ -21,7 +22,7 @@ struct Loaded {
 }  // namespace
 
 /// `loadModel(path, options, control) -> { handle, inputs, outputs, opset, nodes, parameters, source, architecture?,
-///  warnings, phases }`: an ONNX file or a checkpoint, simplified.
+///  warnings }`: an ONNX file or a checkpoint, simplified.
 Napi::Value loadModel(const Napi::CallbackInfo& info) {
   if (!info[0].IsString()) throw Error(ErrorCode::InvalidArgument, "expected a string for the model's path");
   return runJob(
@@ -29,19 +30,17 @@ Napi::Value loadModel(const Napi::CallbackInfo& info) {
       [path = info[0].As<Napi::String>().Utf8Value(),
        options = toConvertOptions(requireObject(info[1], "options"))](const JobContext& context) mutable {
         options.foldBatchNorm = false;  // simplifying does
+        std::optional<Span> freeing;    // ends after everything below it is gone
         Loaded loaded;
         loaded.model = std::make_shared<LoadedModel>();
         convert::Converted converted = convert::fromFile(path, options, context.progress, context.stop);
-        context.stop.check();
-        const Clock clock;
-        if (context.progress) context.progress({"optimize", 0, 1});
-        loaded.model->model = graph::simplify(converted.model);
-        converted.summary.phases.push_back({"optimize", clock.seconds()});
-        if (context.progress) context.progress({"optimize", 1, 1});
+        loaded.model->model =
+            step("optimize", context.progress, context.stop, [&] { return graph::simplify(converted.model); });
         loaded.summary = std::move(converted.summary);
         for (const auto& [name, tensor] : loaded.model->model.graph.initializers) {
           loaded.model->weightBytes += static_cast<int64_t>(tensor.bytes());
         }
+        freeing.emplace("release");
         return loaded;
       },
       [](Napi::Env env, Loaded& loaded) {

@@ -36,13 +36,17 @@ await program(USAGE, async (signal) => {
 
   const engine = await loadEngine(values.output);
   try {
-    const { top1, seconds, classes } = await evaluate(engine, test, { signal });
+    const {
+      top1,
+      seconds: { compute },
+      classes,
+    } = await evaluate(engine, test, { signal });
     if (classes !== labels.length) {
       throw new Failure(`the network tells ${classes} classes apart, and ${names} has ${labels.length}`);
     }
     const [low, high] = top1.interval;
     console.log(`right about ${top1.correct} of ${top1.total}: ${percent(top1.share)}`);
-    console.log(`95 % interval: ${percent(low)} to ${percent(high)}; ${(1000 * seconds.run).toFixed(2)} ms a picture`);
+    console.log(`95 % interval: ${percent(low)} to ${percent(high)}; ${(1000 * compute).toFixed(2)} ms a picture`);
   } finally {
     await engine.dispose();
   }

@@ -24,10 +24,16 @@ export interface PrecisionAudit {
   readonly verdict: readonly string[];
 }
 
+/** What an audit looks at of a layer. */
+export interface AuditableLayer extends Pick<Layer, 'name' | 'requested' | 'precision' | 'macs' | 'reformat'> {
+  readonly seconds?: number | undefined;
+  readonly reason?: string | undefined;
+}
+
 /** A smaller part than this decides nothing. */
 const NOTABLE = 0.1;
 
-export function auditOf(layers: readonly Layer[], precision: string): PrecisionAudit {
+export function auditOf(layers: readonly AuditableLayer[], precision: string): PrecisionAudit {
   const macs = sharesOf(layers, ({ macs: count }) => count);
   const timed = layers.some(({ seconds }) => seconds !== undefined);
   const time = timed ? sharesOf(layers, ({ seconds }) => seconds ?? 0) : undefined;
@@ -52,7 +58,7 @@ export function auditOf(layers: readonly Layer[], precision: string): PrecisionA
   return { ...audit, verdict: precision === 'int8' ? judge(audit, layers) : [] };
 }
 
-function judge(audit: Omit<PrecisionAudit, 'verdict'>, layers: readonly Layer[]): string[] {
+function judge(audit: Omit<PrecisionAudit, 'verdict'>, layers: readonly AuditableLayer[]): string[] {
   const verdict: string[] = [];
   const percent = (share: number): string => `${(share * 100).toFixed(0)} %`;
   const outside = audit.macs && 1 - (audit.macs.int8 ?? 0);
@@ -75,11 +81,11 @@ function judge(audit: Omit<PrecisionAudit, 'verdict'>, layers: readonly Layer[])
   return verdict;
 }
 
-const total = (layers: readonly Layer[], of: (layer: Layer) => number): number =>
+const total = (layers: readonly AuditableLayer[], of: (layer: AuditableLayer) => number): number =>
   layers.reduce((sum, layer) => sum + of(layer), 0);
 
 /** Undefined where there is nothing to share. */
-function sharesOf(layers: readonly Layer[], of: (layer: Layer) => number): Shares | undefined {
+function sharesOf(layers: readonly AuditableLayer[], of: (layer: AuditableLayer) => number): Shares | undefined {
   const all = total(layers, of);
   if (all === 0) return undefined;
   const shares: Record<string, number> = {};

@@ -1,9 +1,11 @@
 import { type Engine, requireEngine, runFeeds } from './engine.js';
 import { atCaller, PresisiError } from './errors.js';
-import { batch, check, integer, number, options, present, signal } from './options.js';
+import { batch, check, flag, integer, number, options, present, signal } from './options.js';
 import { type Cancelable, type Scope, withSignal } from './signal.js';
-import { quantile } from './statistics.js';
 import { type NativeFeed, zeros } from './tensor.js';
+import { type Latency, latencyOf, type Timed, type TimingRules, timeRuns } from './timing.js';
+
+export type { Latency } from './timing.js';
 
 export interface BenchmarkOptions extends Cancelable {
   /** Samples per run. Default 1. */
@@ -14,19 +16,8 @@ export interface BenchmarkOptions extends Cancelable {
   readonly duration?: number;
   /** How many runs are measured at least. Default 10, as trtexec's. */
   readonly iterations?: number;
-}
-
-/** Milliseconds. */
-export interface Latency {
-  readonly min: number;
-  readonly max: number;
-  readonly mean: number;
-  readonly median: number;
-  readonly p90: number;
-  readonly p95: number;
-  readonly p99: number;
-  /** Standard deviation by mean. */
-  readonly variation: number;
+  /** Keep the time of every run: memory grows with their number. Default false. */
+  readonly samples?: boolean;
 }
 
 export interface Benchmark {
@@ -34,12 +25,16 @@ export interface Benchmark {
   readonly precision: string;
   readonly batch: number;
   readonly runs: number;
+  /** Seconds of the monotonic clock (`process.hrtime()`) when the first measured run began. */
+  readonly start: number;
   /** Wall seconds of all measured runs. */
   readonly seconds: number;
   /** Samples per second, one run after the other. */
   readonly throughput: number;
   /** What a caller of `engine.run()` waits. */
   readonly endToEnd: Latency;
+  /** The same of every run, in order; only when asked for. */
+  readonly samples?: readonly number[];
   /** The backend's part: without the way from and to JavaScript. */
   readonly run: Latency;
   /** Parts of `run` where the device reports them: `h2d`, `compute`, `d2h`, `enqueue`. */
@@ -54,6 +49,7 @@ const schema = options({
   warmUp: number('milliseconds, 0 or more', (value) => value >= 0 && value <= 600_000).optional(),
   duration: number('seconds, 0 or more', (value) => value >= 0 && value <= 3600).optional(),
   iterations: integer(1, 10_000_000).optional(),
+  samples: flag().optional(),
   signal: signal().optional(),
 });
 
@@ -76,7 +72,8 @@ interface Sample {
 export function benchmark(engine: Engine, options: BenchmarkOptions = {}): Promise<Benchmark> {
   return atCaller(benchmark, async () => {
     requireEngine(engine);
-    const { batch: size = 1, warmUp = 200, duration = 3, iterations = 10, ...rest } = check(schema, options, 'options');
+    const checked = check(schema, options, 'options');
+    const { batch: size = 1, warmUp = 200, duration = 3, iterations = 10, samples = false, ...rest } = checked;
     if (size > engine.maxBatch) {
       throw new PresisiError(
         'ERR_PRESISI_SHAPE_MISMATCH',
@@ -85,16 +82,12 @@ export function benchmark(engine: Engine, options: BenchmarkOptions = {}): Promi
     }
     const feeds = engine.inputs.map((input) => zeros(input, size));
     return withSignal(rest, async (scope) => {
-      const warm = performance.now();
-      do await once(engine, feeds, scope);
-      while (performance.now() - warm < warmUp);
-      const samples: Sample[] = [];
-      const start = performance.now();
-      while (samples.length < iterations || performance.now() - start < duration * 1000) {
-        samples.push(await once(engine, feeds, scope));
-      }
-      const seconds = (performance.now() - start) / 1000;
-      return summarize(engine, samples, seconds, { batch: size, warmUp, duration, iterations });
+      const rules = { warmUp, duration, iterations };
+      const timed = await timeRuns(() => once(engine, feeds, scope), rules);
+      return {
+        ...summarize(engine, timed, { batch: size, ...rules }),
+        ...(samples && { samples: timed.runs.map(({ endToEnd }) => endToEnd) }),
+      };
     });
   });
 }
@@ -108,9 +101,8 @@ async function once(engine: Engine, feeds: readonly NativeFeed[], scope: Scope):
 
 function summarize(
   engine: Engine,
-  samples: readonly Sample[],
-  seconds: number,
-  asked: { readonly batch: number; readonly warmUp: number; readonly duration: number; readonly iterations: number },
+  { runs: samples, start, seconds }: Timed<Sample>,
+  asked: TimingRules & { readonly batch: number },
 ): Benchmark {
   const names = Object.keys(samples[0]?.stages ?? {});
   const stages = Object.fromEntries(
@@ -123,6 +115,7 @@ function summarize(
     precision: engine.precision,
     batch: asked.batch,
     runs: samples.length,
+    start,
     seconds,
     throughput: (samples.length * asked.batch) / seconds,
     endToEnd: latencyOf(samples.map(({ endToEnd }) => endToEnd)),
@@ -154,18 +147,4 @@ function warningsOf(stages: Readonly<Record<string, Latency>>, run: Latency): st
     warnings.push('launching the kernels takes about as long as they run: try cudaGraph, or a larger batch');
   }
   return warnings;
-}
-
-function latencyOf(values: readonly number[]): Latency {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
-  const sorted = [...values].sort((a, b) => a - b);
-  const [median, p90, p95, p99, max] = [0.5, 0.9, 0.95, 0.99, 1].map((q) => quantile(sorted, q)) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  return { min: sorted[0] ?? Number.NaN, max, mean, median, p90, p95, p99, variation: Math.sqrt(variance) / mean };
 }

@@ -21,13 +21,15 @@ import {
 import {
   type CalibratorHandle,
   type ModelHandle,
+  type NativeFingerprint,
   type NativeImages,
   type NativeModel,
   native,
   type SamplesHandle,
 } from './native.js';
 import { canonical, imageInput, nativeImages, type Preprocessing } from './preprocess.js';
-import type { Scope } from './signal.js';
+import type { TracedScope } from './signal.js';
+import { mark } from './telemetry/spans.js';
 import { checkFeeds, type NativeFeed } from './tensor.js';
 
 /** How many pictures are used unless `samples` says otherwise, when there are more. */
@@ -40,7 +42,6 @@ const MAX_FEED_BATCH = 65536;
 export interface Calibrated {
   /** The table as JSON. */
   readonly table: string;
-  readonly phases: { name: string; seconds: number }[];
   readonly warnings: string[];
 }
 
@@ -57,34 +58,33 @@ export interface CalibrationJob {
 }
 
 /** Finds every activation's threshold, or reads what an earlier calibration found. */
-export async function calibrate(calibration: Calibration, job: CalibrationJob, scope: Scope): Promise<Calibrated> {
+export async function calibrate(
+  calibration: Calibration,
+  job: CalibrationJob,
+  scope: TracedScope,
+): Promise<Calibrated> {
+  const { spans } = scope;
   if ('cache' in calibration) {
-    const table = await readCache(calibration.cache, { model: job.modelSha256 }, scope.control);
-    return { table, phases: [], warnings: [] };
+    const table = await spans.during('cache', () =>
+      readCache(calibration.cache, { model: job.modelSha256 }, scope.control),
+    );
+    return { table, warnings: [] };
   }
   const run = new CalibrationRun(job, scope);
-  const collecting = performance.now();
-  const calibrated = await run.collect(calibration);
+  const calibrated = await spans.during('calibrate', () => run.collect(calibration));
   scope.check();
-  const solving = performance.now();
   const table = await calibrated.solve(calibration.method ?? 'entropy', calibration.percentile ?? 99.99);
-  const solved = performance.now();
-  if (calibration.saveCache !== undefined) await native().writeText(calibration.saveCache, table, scope.control);
-  return {
-    table,
-    phases: [
-      { name: 'calibrate', seconds: (solving - collecting) / 1000 },
-      { name: 'solve', seconds: (solved - solving) / 1000 },
-    ],
-    warnings: run.warnings,
-  };
+  const { saveCache } = calibration;
+  if (saveCache !== undefined) {
+    await spans.during('cache', () => native().writeText(saveCache, table, scope.control));
+  }
+  return { table, warnings: run.warnings };
 }
 
 /** Pictures for a backend that calibrates by itself, and what is known of them. */
 export interface Samples {
   readonly handle: SamplesHandle;
   readonly count: number;
-  readonly seconds: number;
   readonly warnings: readonly string[];
 }
 
@@ -92,9 +92,8 @@ export interface Samples {
 export async function collectSamples(
   calibration: ImageCalibration,
   job: CalibrationJob,
-  scope: Scope,
+  scope: TracedScope,
 ): Promise<Samples> {
-  const start = performance.now();
   const run = new CalibrationRun(job, scope);
   const handle = native().createSamples();
   let count = 0;
@@ -110,7 +109,7 @@ export async function collectSamples(
     await native().closeHandle(handle);
     throw error;
   }
-  return { handle, count, seconds: (performance.now() - start) / 1000, warnings: run.warnings };
+  return { handle, count, warnings: run.warnings };
 }
 
 interface Collected {
@@ -121,11 +120,11 @@ interface Collected {
 class CalibrationRun {
   readonly warnings: string[] = [];
   readonly #job: CalibrationJob;
-  readonly #scope: Scope;
+  readonly #scope: TracedScope;
   /** A hash for each sample: the data's identity depends neither on their order nor on how they were cut into batches. */
   readonly #samples: string[] = [];
 
-  constructor(job: CalibrationJob, scope: Scope) {
+  constructor(job: CalibrationJob, scope: TracedScope) {
     this.#job = job;
     this.#scope = scope;
   }
@@ -138,23 +137,29 @@ class CalibrationRun {
     const calibrator = await this.#create(model.handle, batchSize);
     try {
       if ('images' in calibration) {
-        const consume = (images: NativeImages): Promise<number> =>
-          native().collectImages(calibrator, images, this.#scope.control);
+        const control = this.#scope.spans.traced(this.#scope.control);
+        const consume = (images: NativeImages): Promise<number> => native().collectImages(calibrator, images, control);
         await this.collectImages(consume, calibration, batchSize, fixed > 0);
       } else await this.#collectFeeds(calibrator, calibration);
     } catch (error) {
       await native().closeHandle(calibrator);
       throw error;
     }
-    return { solve: (method, percentile) => this.#solve(calibrator, calibration, method, percentile) };
+    const { modelSha256, preprocessing } = this.#job;
+    const fingerprint = {
+      model: modelSha256,
+      data: createHash('sha256').update(this.#samples.sort().join('\n')).digest('hex'),
+      preprocessing: 'images' in calibration && preprocessing ? canonical(preprocessing) : 'none',
+    };
+    this.#scope.spans.lap('hash');
+    return { solve: (method, percentile) => this.#solve(calibrator, { method, percentile, fingerprint }) };
   }
 
   async #create(model: ModelHandle, maxBatch: number): Promise<CalibratorHandle> {
     const { backend, threads, unsignedActivations, keepFloat } = this.#job;
-    const { handle } = await native().createCalibrator(
-      model,
-      { backend, threads, maxBatch, unsignedActivations, keepFloat },
-      this.#scope.control,
+    const options = { backend, threads, maxBatch, unsignedActivations, keepFloat };
+    const { handle } = await this.#scope.spans.job(this.#scope.control, (control) =>
+      native().createCalibrator(model, options, control),
     );
     return handle;
   }
@@ -182,9 +187,12 @@ class CalibrationRun {
     );
     let used = 0;
     let busy: Promise<unknown> = Promise.resolve();
-    // The next pictures are decoded while the network runs on these.
+    const { spans } = this.#scope;
+    // The next pictures are decoded while the network runs on these: decoding takes only what is waited for them then.
     for await (const pictures of inBatches(good, batchSize)) {
+      const ready = mark();
       await busy;
+      spans.lap('decode', ready);
       if (wholeBatches && pictures.length < batchSize) {
         this.warnings.push(`${pictures.length} pictures did not fill the network's batch of ${batchSize}`);
         break;
@@ -198,6 +206,7 @@ class CalibrationRun {
       used += pictures.length;
     }
     await busy;
+    spans.lap('dispatch');
     if (used === 0) {
       throw new PresisiError('ERR_PRESISI_INVALID_CALIBRATION', 'no picture was left to calibrate with', {
         hint: this.warnings[0] ?? 'give more pictures',
@@ -225,12 +234,15 @@ class CalibrationRun {
   }
 
   async #collectFeeds(calibrator: CalibratorHandle, { batches }: FeedCalibration): Promise<void> {
+    const { spans, control } = this.#scope;
     let count = 0;
     for await (const feeds of batches) {
+      spans.lap('feeds');
       this.#scope.check();
       const checked = checkFeeds(feeds, this.#job.model.inputs, `calibration.batches[${count}]`);
       this.#samples.push(...(await hashSamples(checked)));
-      await native().collectFeeds(calibrator, checked, this.#scope.control);
+      spans.lap('hash');
+      await spans.job(control, (traced) => native().collectFeeds(calibrator, checked, traced));
       count += 1;
       this.#scope.report({ phase: 'calibrate', completed: count, total: 0 });
     }
@@ -241,20 +253,13 @@ class CalibrationRun {
 
   async #solve(
     calibrator: CalibratorHandle,
-    calibration: ImageCalibration | FeedCalibration,
-    method: CalibrationMethod,
-    percentile: number,
+    options: { method: CalibrationMethod; percentile: number; fingerprint: NativeFingerprint },
   ): Promise<string> {
-    const { modelSha256, preprocessing } = this.#job;
-    const fingerprint = {
-      model: modelSha256,
-      data: createHash('sha256').update(this.#samples.sort().join('\n')).digest('hex'),
-      preprocessing: 'images' in calibration && preprocessing ? canonical(preprocessing) : 'none',
-    };
+    const { spans, control } = this.#scope;
     try {
-      return await native().solveCalibration(calibrator, { method, percentile, fingerprint }, this.#scope.control);
+      return await spans.job(control, (traced) => native().solveCalibration(calibrator, options, traced));
     } finally {
-      await native().closeHandle(calibrator);
+      await spans.during('release', () => native().closeHandle(calibrator));
     }
   }
 }

@@ -1,9 +1,9 @@
 import type { z } from 'zod';
 import { type Engine, runImages } from './engine.js';
-import { PresisiError } from './errors.js';
-import { type DecodedImage, decodeImages, inBatches, type NamedImage, packPixels } from './images.js';
+import { invalidArgument, PresisiError } from './errors.js';
+import { type DecodedImage, decodeImage, decodeImages, inBatches, type NamedImage, packPixels } from './images.js';
 import type { NativeRun } from './native.js';
-import { batch, onBadImage, signal } from './options.js';
+import { batch, flag, onBadImage, signal } from './options.js';
 import {
   completePreprocessing,
   imageInput,
@@ -24,13 +24,33 @@ export interface Candidate {
   readonly logit: number;
 }
 
+/** Wall seconds of a picture; of what its batch did together, its share. */
+export interface Timings {
+  /** Reading, decoding, resizing and cropping. Several pictures are decoded at a time, unless `overlap` is false. */
+  readonly decode: number;
+  /** From pixels to the network's input: laid side by side, scaled, laid out as the network wants them. */
+  readonly preprocess: number;
+  /** To the device; only where it reports that. */
+  readonly h2d?: number;
+  /** The network: the whole run less `h2d` and `d2h`. */
+  readonly compute: number;
+  /** Back from the device; only where it reports that. */
+  readonly d2h?: number;
+  /** From the network's outputs to the best classes. */
+  readonly postprocess: number;
+  /** Handing over to the native thread, waiting for it while it is busy, and taking over its answer. */
+  readonly dispatch: number;
+  /** From asking to the answer: the sum of the above. Only where `overlap` is false. */
+  readonly total?: number;
+}
+
 export interface Prediction {
   /** The picture's path; `#2` for the third of several pictures in memory. */
   readonly image: string;
   /** Best first. Empty when there is an `error`. */
   readonly top: readonly Candidate[];
-  /** Wall seconds. `preprocess` and `run` are the picture's share of its batch. */
-  readonly timings: { readonly decode: number; readonly preprocess: number; readonly run: number };
+  /** All but `decode` are 0 where there is an `error`. */
+  readonly timings: Timings;
   /** Why the picture was skipped. */
   readonly error?: PresisiError;
 }
@@ -39,6 +59,7 @@ export interface Prediction {
 export const classifierOptions = {
   preprocess: preprocessingSchema.optional(),
   batchSize: batch().optional(),
+  overlap: flag().optional(),
   onBadImage: onBadImage().optional(),
   signal: signal().optional(),
 };
@@ -50,6 +71,7 @@ export interface ClassifierOptions {
   readonly labels?: readonly string[] | undefined;
   readonly preprocess?: Changes | undefined;
   readonly batchSize?: number | undefined;
+  readonly overlap?: boolean | undefined;
   readonly onBadImage?: 'error' | 'skip' | undefined;
 }
 
@@ -66,6 +88,10 @@ export class Classifier {
   #classes: number | undefined;
 
   constructor(engine: Engine, options: ClassifierOptions, scope: Scope) {
+    const { overlap = true, batchSize = 8 } = options;
+    if (!overlap && (options.batchSize ?? 1) !== 1) {
+      throw invalidArgument('1, where options.overlap is false,', 'options.batchSize', batchSize);
+    }
     const input = imageInput(engine.inputs);
     const fixed = input.dims[0] ?? -1;
     this.#engine = engine;
@@ -74,7 +100,7 @@ export class Classifier {
     this.#input = input.name;
     this.#fixed = fixed > 0 ? fixed : undefined;
     this.#preprocessing = completePreprocessing(overlay(engine.metadata.preprocessing, options.preprocess), input);
-    this.#batchSize = this.#fixed ?? Math.min(options.batchSize ?? 8, engine.maxBatch);
+    this.#batchSize = this.#fixed ?? Math.min(batchSize, engine.maxBatch);
   }
 
   /** How many classes the network tells apart; undefined before its first run. */
@@ -82,8 +108,24 @@ export class Classifier {
     return this.#classes;
   }
 
-  /** A group of predictions for each batch, in order. Decoding the next pictures overlaps with running the network. */
-  async *classify(images: readonly NamedImage[]): AsyncGenerator<Prediction[]> {
+  /** A group of predictions for each batch, in order. */
+  classify(images: readonly NamedImage[]): AsyncGenerator<Prediction[]> {
+    return (this.#options.overlap ?? true) ? this.#overlapping(images) : this.#inTurn(images);
+  }
+
+  /** One picture after the other, each from its file to its answer. */
+  async *#inTurn(images: readonly NamedImage[]): AsyncGenerator<Prediction[]> {
+    for (const image of images) {
+      this.#scope.check();
+      const start = performance.now();
+      const predictions = await this.#run([await decodeImage(image, this.#preprocessing)]);
+      const total = (performance.now() - start) / 1000;
+      yield predictions.map((prediction) => ({ ...prediction, timings: { ...prediction.timings, total } }));
+    }
+  }
+
+  /** Decoding the next pictures overlaps with running the network. */
+  async *#overlapping(images: readonly NamedImage[]): AsyncGenerator<Prediction[]> {
     let earlier: Promise<Prediction[]> | undefined;
     const decoded = decodeImages(images, this.#preprocessing, this.#scope.signal);
     for await (const group of inBatches(decoded, this.#batchSize)) {
@@ -99,23 +141,25 @@ export class Classifier {
     const bad = group.find(({ error }) => error !== undefined);
     if (bad?.error && (this.#options.onBadImage ?? 'error') === 'error') throw bad.error;
     const pictures = group.flatMap(({ pixels }) => pixels ?? []);
-    if (pictures.length === 0) return group.map((decoded) => prediction(decoded, [], 0, 0));
+    if (pictures.length === 0) return group.map((decoded) => prediction(decoded));
+    const packing = performance.now();
     const count = this.#fixed ?? pictures.length;
     const pixels = packPixels(pictures, this.#preprocessing.crop, count);
     const images = nativeImages(this.#input, pixels, count, this.#preprocessing);
+    const asked = performance.now();
     const ran = await runImages(this.#engine, images, this.#scope);
+    const answered = performance.now();
     const scores = classScores(ran, count);
     const classes = scores.length / count;
     this.#classes = classes;
-    const preprocess = ran.preprocessSeconds / pictures.length;
-    const run = ran.seconds / pictures.length;
+    const tops = pictures.map((_, row) =>
+      topOf(scores.subarray(row * classes, (row + 1) * classes), this.#options.topK, this.#options.labels),
+    );
+    const share = sharesOf(ran, { packing, asked, answered, done: performance.now() }, pictures.length);
     let row = 0;
-    return group.map((decoded) => {
-      if (decoded.pixels === undefined) return prediction(decoded, [], 0, 0);
-      const logits = scores.subarray(row * classes, (row + 1) * classes);
-      row += 1;
-      return prediction(decoded, topOf(logits, this.#options.topK, this.#options.labels), preprocess, run);
-    });
+    return group.map((decoded) =>
+      decoded.pixels === undefined ? prediction(decoded) : prediction(decoded, tops[row++], share),
+    );
   }
 }
 
@@ -128,15 +172,37 @@ function overlay(own: Preprocessing | undefined, changes: Changes | undefined): 
 
 const prediction = (
   { image, error, seconds }: DecodedImage,
-  top: readonly Candidate[],
-  preprocess: number,
-  run: number,
+  top: readonly Candidate[] = [],
+  share: Share = { preprocess: 0, compute: 0, postprocess: 0, dispatch: 0 },
 ): Prediction => ({
   image: image.name,
   top,
-  timings: { decode: seconds, preprocess, run },
+  timings: { decode: seconds, ...share },
   ...(error && { error }),
 });
+
+type Share = Omit<Timings, 'decode' | 'total'>;
+
+/** What one of `count` pictures has of its batch's time; `at` are the moments in milliseconds. */
+function sharesOf(
+  { preprocessSeconds, seconds, stages }: NativeRun,
+  at: { readonly packing: number; readonly asked: number; readonly answered: number; readonly done: number },
+  count: number,
+): Share {
+  const { h2d, d2h, compute = 0 } = stages;
+  const each = (all: number): number => all / count;
+  const packed = (at.asked - at.packing) / 1000;
+  const awaited = (at.answered - at.asked) / 1000;
+  return {
+    preprocess: each(packed + preprocessSeconds),
+    ...(h2d !== undefined && { h2d: each(h2d) }),
+    // Launching kernels and waiting for them is the caller's time, too; but the device's clock is not the host's.
+    compute: each(Math.max(compute, seconds - (h2d ?? 0) - (d2h ?? 0))),
+    ...(d2h !== undefined && { d2h: each(d2h) }),
+    postprocess: each((at.done - at.answered) / 1000),
+    dispatch: each(Math.max(0, awaited - preprocessSeconds - seconds)),
+  };
+}
 
 /** The one output that has a row of numbers for each picture. */
 function classScores({ outputs }: NativeRun, count: number): Float32Array {
@@ -153,7 +219,7 @@ function classScores({ outputs }: NativeRun, count: number): Float32Array {
 }
 
 /** The `k` largest, best first; ties go to the lower index, and what is no number comes last. */
-function topOf(logits: Float32Array, k: number, labels: readonly string[] | undefined): Candidate[] {
+export function topOf(logits: Float32Array, k: number, labels: readonly string[] | undefined): Candidate[] {
   const scores = probabilities(logits);
   const keys = logits.map((value) => (Number.isNaN(value) ? Number.NEGATIVE_INFINITY : value));
   const order = Array.from(logits.keys()).sort((a, b) => {

@@ -14,6 +14,8 @@ import {
 import { batch, check, flag, integer, options, present, signal, text, threads } from './options.js';
 import { completePreprocessingSchema, type Preprocessing } from './preprocess.js';
 import { type Cancelable, type Scope, withSignal } from './signal.js';
+import { SpanRecorder } from './telemetry/spans.js';
+import type { Span } from './telemetry/types.js';
 import { checkFeeds, type Feeds, type NativeFeed, type Tensor, type TensorInfo } from './tensor.js';
 import { type TensorRtSessionOptions, tensorRtSessionSchema } from './tensorrt.js';
 
@@ -126,7 +128,7 @@ const inspectSchema = options({
 });
 
 /** What only this module may do: make engines, and look inside them. */
-let create: (opened: NativeEngine, metadata: EngineMetadata, loadedWith: Engine['loadedWith']) => Engine;
+let create: (opened: NativeEngine, about: Pick<Engine, 'metadata' | 'loadedWith' | 'loadSpan'>) => Engine;
 let handleOf: (engine: Engine) => EngineHandle;
 
 /** A network ready to run. Many runs may be asked for at once: they queue. */
@@ -140,16 +142,20 @@ export class Engine implements AsyncDisposable {
   readonly maxBatch: number;
   /** What it was loaded with: `threads`, and the options of its backend. */
   readonly loadedWith: Readonly<Record<string, string | number | boolean>>;
+  /** How {@link loadEngine} went, named `load`; its parts are the phases, in order. */
+  readonly loadSpan: Span;
   readonly #handle: EngineHandle;
   #disposal: Promise<void> | undefined;
 
   static {
-    create = (opened, metadata, loadedWith) => new Engine(opened, metadata, loadedWith);
+    create = (opened, about) => new Engine(opened, about);
     handleOf = (engine) => engine.#usable();
   }
 
-  private constructor(opened: NativeEngine, metadata: EngineMetadata, loadedWith: Engine['loadedWith']) {
+  private constructor(opened: NativeEngine, about: Pick<Engine, 'metadata' | 'loadedWith' | 'loadSpan'>) {
+    const { metadata, loadedWith, loadSpan } = about;
     this.loadedWith = loadedWith;
+    this.loadSpan = loadSpan;
     this.inputs = Object.freeze(opened.inputs);
     this.outputs = Object.freeze(opened.outputs);
     this.metadata = metadata;
@@ -256,13 +262,20 @@ function parseMetadata(path: string, json: string): EngineMetadata {
  */
 export function loadEngine(path: string, options: LoadEngineOptions = {}): Promise<Engine> {
   return atCaller(loadEngine, async () => {
+    const spans = new SpanRecorder('load');
     const name = check(text('the path of an engine'), path, 'path');
     const { threads = 0, maxBatch, tensorrt, ...checked } = check(loadSchema, options, 'options');
     return withSignal(checked, async ({ control }) => {
       const settings = tensorrt && JSON.stringify(tensorrt);
-      const opened = await native().openEngine(name, { threads, ...present({ maxBatch, settings }) }, control);
+      spans.lap('start');
+      const opened = await spans.job(control, (traced) =>
+        native().openEngine(name, { threads, ...present({ maxBatch, settings }) }, traced),
+      );
       try {
-        return create(opened, parseMetadata(name, opened.metadata), { threads, ...present(tensorrt ?? {}) });
+        const metadata = parseMetadata(name, opened.metadata);
+        spans.lap('metadata');
+        const loadedWith = { threads, ...present(tensorrt ?? {}) };
+        return create(opened, { metadata, loadedWith, loadSpan: spans.finish() });
       } catch (error) {
         await native().closeHandle(opened.handle);
         throw error;

@@ -16,6 +16,10 @@ export type PresisiErrorCode =
   | 'ERR_PRESISI_INVALID_IMAGE'
   /** A data set is damaged, incomplete, or contradicts itself. */
   | 'ERR_PRESISI_INVALID_DATASET'
+  /** An experiment can't be carried out as it is written, or its folder is in use or holds another one. */
+  | 'ERR_PRESISI_INVALID_EXPERIMENT'
+  /** The results of an experiment are damaged, something else, or of a newer version. */
+  | 'ERR_PRESISI_INVALID_RESULTS'
   /** An engine file is damaged. */
   | 'ERR_PRESISI_INVALID_ENGINE'
   /** An engine made by another version, for another backend, or for another device. */

@@ -1,4 +1,4 @@
-import { type Candidate, Classifier, classifierOptions, type Prediction } from './classifier.js';
+import { type Candidate, Classifier, classifierOptions, type Prediction, type Timings } from './classifier.js';
 import { type Dataset, type DatasetFormat, invalidDataset, requireDataset, type Skipped } from './datasets/dataset.js';
 import { type Engine, requireEngine } from './engine.js';
 import { atCaller, PresisiError } from './errors.js';
@@ -11,8 +11,13 @@ import { type Share, shareOf } from './statistics.js';
 export interface EvaluateOptions extends Cancelable {
   /** Replaces parts of the engine's own preprocessing. */
   readonly preprocess?: Partial<Preprocessing>;
-  /** Pictures per run. Default: what the engine was built for, at most 8. */
+  /** Pictures per run. Default: what the engine was built for, at most 8; 1 where `overlap` is false. */
   readonly batchSize?: number;
+  /**
+   * Decode the next pictures while the network runs. False: one picture after the other, so that `seconds` add up.
+   * Default true.
+   */
+  readonly overlap?: boolean;
   /** What to do about a picture that can't be decoded: reject, or leave it out and report it. Default `error`. */
   readonly onBadImage?: 'error' | 'skip';
   /** Keep what was predicted for each picture: memory grows with the data set. Default false. */
@@ -54,8 +59,8 @@ export interface Evaluation {
   readonly perClass: readonly ClassResult[];
   /** How often the reference predicted the same class, right or wrong; over the pictures both were given. */
   readonly agreement?: Share;
-  /** Mean wall seconds of a picture. Decoding overlaps with running: an evaluation takes less than their sum. */
-  readonly seconds: { readonly decode: number; readonly preprocess: number; readonly run: number };
+  /** Means over the pictures. What overlaps takes less than its sum. */
+  readonly seconds: Timings;
   /** What the data set left out, and pictures that could not be decoded. */
   readonly skipped: readonly Skipped[];
   readonly warnings: readonly string[];
@@ -141,7 +146,7 @@ class Tally {
   readonly #skipped: Skipped[];
   /** How many pictures of a class (first index) were taken for another (second index). */
   readonly #taken = new Map<number, Map<number, number>>();
-  readonly #seconds = { decode: 0, preprocess: 0, run: 0 };
+  readonly #seconds = new Map<string, number>();
   #total = 0;
   #top1 = 0;
   #top5 = 0;
@@ -170,7 +175,9 @@ class Tally {
       return;
     }
     this.#total += 1;
-    for (const step of ['decode', 'preprocess', 'run'] as const) this.#seconds[step] += timings[step];
+    for (const [part, seconds] of Object.entries(timings)) {
+      this.#seconds.set(part, (this.#seconds.get(part) ?? 0) + seconds);
+    }
     // What overflowed is no answer, whichever class comes first.
     const answers = top.filter(({ logit }) => !Number.isNaN(logit)).map(({ index }) => index);
     const [best = -1] = answers;
@@ -191,7 +198,6 @@ class Tally {
       });
     }
     const { name, format } = this.#dataset;
-    const { decode, preprocess, run: running } = this.#seconds;
     const total = this.#total;
     const warnings = [...(this.#dataset.warnings ?? [])];
     if (this.#unanswered > 0) {
@@ -208,7 +214,7 @@ class Tally {
       top5: { k: Math.min(5, classes), ...shareOf(this.#top5, total) },
       perClass: this.#perClass(),
       ...(this.#agreement && { agreement: this.#agreement.result() }),
-      seconds: { decode: decode / total, preprocess: preprocess / total, run: running / total },
+      seconds: Object.fromEntries([...this.#seconds].map(([part, sum]) => [part, sum / total])) as unknown as Timings,
       skipped: this.#skipped,
       warnings,
       ...(this.#predictions && { predictions: this.#predictions }),

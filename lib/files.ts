@@ -1,5 +1,5 @@
-import { access, constants, realpath, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { access, constants, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileSystemError, PresisiError } from './errors.js';
 
 /**
@@ -41,3 +41,43 @@ async function checkFolder(output: string): Promise<void> {
     throw fileSystemError(`write ${output} into the folder`, folder, error);
   }
 }
+
+/** How the temporary files of {@link writeDurably} end. */
+export const TEMPORARY_ENDING = '.tmp';
+
+/**
+ * Writes a file that is complete or absent, whatever happens meanwhile, and that outlives a loss of power from the
+ * moment the promise resolves: temporary file, fsync, rename, fsync of the folder.
+ */
+export async function writeDurably(path: string, content: string): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}${TEMPORARY_ENDING}`);
+  try {
+    const file = await open(temporary, 'w');
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw fileSystemError('write', path, error);
+  }
+}
+
+/** Makes what was created, renamed or removed in a folder outlive a loss of power. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+const MODEL_ENDINGS = /(\.onnx|\.safetensors\.index\.json|\.safetensors|\.pth|\.pt|\.bin|\.ckpt)$/i;
+
+/** A model's path without what says which kind of file it is. */
+export const withoutEnding = (model: string): string => model.replace(MODEL_ENDINGS, '');

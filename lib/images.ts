@@ -109,7 +109,8 @@ async function readImage(source: ImageSource): Promise<PictureData> {
   }
 }
 
-async function readAndDecode(image: NamedImage, preprocessing: Preprocessing): Promise<DecodedImage> {
+/** What goes wrong with a picture is told with it. */
+export async function decodeImage(image: NamedImage, preprocessing: Preprocessing): Promise<DecodedImage> {
   const start = performance.now();
   try {
     const data = await readImage(image.source);
@@ -131,7 +132,7 @@ export async function* decodeImages(
   let next = 0;
   const start = (): void => {
     while (pending.length < IN_FLIGHT && next < images.length) {
-      const decoded = readAndDecode(images[next] as NamedImage, preprocessing);
+      const decoded = decodeImage(images[next] as NamedImage, preprocessing);
       decoded.catch(() => {}); // awaited below, or nobody cares any more
       pending.push(decoded);
       next += 1;

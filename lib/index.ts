@@ -12,7 +12,27 @@ export {
   readCalibration,
   type Threshold,
 } from './calibration.js';
-export type { Candidate, Prediction } from './classifier.js';
+export { type CharacterizeOptions, characterize } from './characterize/characterize.js';
+export { compare } from './characterize/compare.js';
+export type { ComparedFigure, ComparedResults, ComparedVariant, Comparison } from './characterize/comparison.js';
+export type { Experiment, ExperimentOptions } from './characterize/experiment.js';
+export type { CharacterizeProgress } from './characterize/progress.js';
+export { readResults } from './characterize/read.js';
+export { recommend } from './characterize/recommend.js';
+export type { Energy, Resources, Results, Variant } from './characterize/results.js';
+export type { Characterization } from './characterize/run.js';
+export { summarize } from './characterize/summarize.js';
+export type {
+  BreakEven,
+  Claim,
+  Estimate,
+  Limits,
+  Ratio,
+  Recommendation,
+  Summary,
+  VariantSummary,
+} from './characterize/summary.js';
+export type { Candidate, Prediction, Timings } from './classifier.js';
 export { type ConvertOptions, convert } from './convert/convert.js';
 export {
   type Architecture,
@@ -50,7 +70,29 @@ export type { Decision, Layer, LogEntry, Progress } from './native.js';
 export { type ExtractedPlan, extractPlan } from './plan.js';
 export type { Kernel, Preprocessing } from './preprocess.js';
 export { quantize } from './quantize.js';
-export type { Phase, Precision, QuantizeOptions, QuantizeResult } from './quantize-options.js';
+export type { Precision, QuantizeOptions, QuantizeResult } from './quantize-options.js';
+export { type ReportFormat, type ReportOptions, type WrittenReport, writeReport } from './report/report.js';
 export type { Share } from './statistics.js';
+export { energyOf } from './telemetry/energy.js';
+export { monitor } from './telemetry/monitor.js';
+export {
+  type Exposition,
+  exposition,
+  type PrometheusOptions,
+  type PrometheusServer,
+  startPrometheus,
+} from './telemetry/prometheus.js';
+export { type Recording, record } from './telemetry/recorder.js';
+export { resourcesOf } from './telemetry/resources.js';
+export { type TelemetryOptions, telemetrySources } from './telemetry/telemetry.js';
+export { differenceOf, integralOf, meanOf, peakOf, sliceTimeline } from './telemetry/timeline.js';
+export type {
+  Quantity,
+  Sample as TelemetrySample,
+  SamplerStatistics,
+  SourceStatus,
+  Span,
+  Timeline,
+} from './telemetry/types.js';
 export type { ElementType, Feeds, Tensor, TensorData, TensorInfo, TensorInput } from './tensor.js';
 export type { ShapeProfile, TensorRtOptions, TensorRtSessionOptions } from './tensorrt.js';

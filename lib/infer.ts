@@ -13,8 +13,13 @@ export interface InferOptions extends Cancelable {
   readonly labels?: readonly string[];
   /** Replaces parts of the engine's own preprocessing. */
   readonly preprocess?: Partial<Preprocessing>;
-  /** Pictures per run. Default: what the engine was built for, at most 8. */
+  /** Pictures per run. Default: what the engine was built for, at most 8; 1 where `overlap` is false. */
   readonly batchSize?: number;
+  /**
+   * Decode the next pictures while the network runs. False: one picture after the other, from its file to its answer, so
+   * that `timings` add up to what a caller waits. Default true.
+   */
+  readonly overlap?: boolean;
   /** What to do about a picture that can't be decoded: reject, or give it an `error`. Default `error`. */
   readonly onBadImage?: 'error' | 'skip';
 }
@@ -26,7 +31,7 @@ const schema = options({
 });
 
 /**
- * Classifies pictures. Decoding the next ones overlaps with running the network.
+ * Classifies pictures.
  *
  * @param images a folder (with its subfolders), a picture, or several; paths or encoded bytes
  * @returns one prediction a picture, in order

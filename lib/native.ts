@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import bindings from 'bindings';
 import { PresisiError } from './errors.js';
+import type { Quantity, SamplerStatistics, SourceStatus, Span } from './telemetry/types.js';
 import type { NativeFeed, Tensor, TensorInfo } from './tensor.js';
 
 declare const tag: unique symbol;
@@ -13,6 +14,7 @@ export type ModelHandle = Handle<'model'>;
 export type CalibratorHandle = Handle<'calibrator'>;
 export type EngineHandle = Handle<'engine'>;
 export type SamplesHandle = Handle<'samples'>;
+export type SamplerHandle = Handle<'sampler'>;
 export type StopHandle = Handle<'stop'>;
 
 /** One step of long work. `total` is 0 where it isn't known. */
@@ -29,11 +31,27 @@ export interface LogEntry {
   readonly message: string;
 }
 
+/** A moment: seconds of the monotonic clock, seconds of CPU of the process, bytes resident. */
+export interface Mark {
+  readonly time: number;
+  readonly cpu: number;
+  readonly rss?: number;
+}
+
+/** The phases of a native job, and when its work began and ended. */
+export interface NativeJob {
+  readonly begin: Mark;
+  readonly end: Mark;
+  readonly spans: readonly Span[];
+}
+
 /** What every asynchronous function takes last. */
 export interface Control {
   readonly stop?: StopHandle;
   readonly onProgress?: (progress: Progress) => void;
   readonly onLog?: (entry: LogEntry) => void;
+  /** Has the job traced: called once before its promise settles, unless the work never began. */
+  readonly onSpans?: (job: NativeJob) => void;
 }
 
 export interface NativeDevice {
@@ -69,7 +87,6 @@ export interface NativeSummary {
   readonly configuration?: Readonly<Record<string, string>>;
   readonly parameters: number;
   readonly warnings: readonly string[];
-  readonly phases: readonly { readonly name: string; readonly seconds: number }[];
 }
 
 export interface NativeConversion extends NativeSummary {
@@ -194,7 +211,6 @@ export interface NativeBuildOptions {
 
 export interface NativeBuild {
   readonly backend: string;
-  readonly phases: readonly { readonly name: string; readonly seconds: number }[];
   readonly decisions: readonly Decision[];
   readonly layers: readonly Layer[];
   readonly warnings: readonly string[];
@@ -225,6 +241,24 @@ export interface NativeInspection {
   readonly seconds?: number;
   readonly arenaBytes?: number;
 }
+
+export interface NativeSamplerOptions {
+  readonly rate: number;
+  readonly root?: string;
+  readonly pid?: number;
+  readonly tegrastats?: string;
+  readonly nvml?: string;
+  readonly sources?: readonly string[];
+  readonly capacity?: number;
+}
+
+export interface NativeSampler {
+  readonly handle: SamplerHandle;
+  readonly quantities: readonly Quantity[];
+  readonly sources: readonly SourceStatus[];
+}
+
+export type NativeSamplerStatistics = Omit<SamplerStatistics, 'rate'>;
 
 /** The one description of the addon's functions; binding/exports.hpp is the other side of it. */
 export interface NativeAddon {
@@ -285,7 +319,14 @@ export interface NativeAddon {
   ): Promise<NativeInspection>;
   createStop(): StopHandle;
   requestStop(stop: StopHandle): void;
-  closeHandle(handle: ModelHandle | CalibratorHandle | SamplesHandle | EngineHandle): Promise<void>;
+  closeHandle(handle: ModelHandle | CalibratorHandle | SamplesHandle | EngineHandle | SamplerHandle): Promise<void>;
+  /** Resolves when the sensors are open and the first sample is taken, or about to be. */
+  startSampler(options: NativeSamplerOptions, control: Control): Promise<NativeSampler>;
+  /** At most `limit` samples, oldest first, at once. `values` has a row of quantities for each, NaN where absent. */
+  drainSampler(sampler: SamplerHandle, limit: number): { times: Float64Array; values: Float64Array };
+  samplerStatistics(sampler: SamplerHandle): NativeSamplerStatistics;
+  /** Takes a last sample; what was taken can still be drained. */
+  stopSampler(sampler: SamplerHandle): Promise<void>;
 }
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');

@@ -8,19 +8,29 @@ import { invalidArgument, PresisiError } from './errors.js';
 export function check<T>(schema: z.ZodType<T>, value: unknown, name: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  if (issue === undefined) throw invalidArgument('something else', name, value);
+  throw mismatch(result.error, value, name).error;
+}
+
+/** The first thing a schema has against a value, and where in it. */
+export function mismatch(
+  found: z.ZodError,
+  value: unknown,
+  name: string,
+): { readonly error: PresisiError; readonly path: readonly PropertyKey[]; readonly unknownKeys: readonly string[] } {
+  const issue = found.issues[0];
+  if (issue === undefined) return { error: invalidArgument('something else', name, value), path: [], unknownKeys: [] };
   const path = issue.path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('');
   if (issue.code === 'unrecognized_keys') {
-    throw new PresisiError(
+    const error = new PresisiError(
       'ERR_PRESISI_INVALID_ARGUMENT',
       `${name}${path} has no option ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`,
       { hint: 'check the spelling; the documentation lists every option' },
     );
+    return { error, path: issue.path, unknownKeys: issue.keys };
   }
-  let found: unknown = value;
-  for (const key of issue.path) found = (found as Record<PropertyKey, unknown> | undefined)?.[key];
-  throw invalidArgument(issue.message, `${name}${path}`, found);
+  let at: unknown = value;
+  for (const key of issue.path) at = (at as Record<PropertyKey, unknown> | undefined)?.[key];
+  return { error: invalidArgument(issue.message, `${name}${path}`, at), path: issue.path, unknownKeys: [] };
 }
 
 /** An options object: absent is empty, unknown keys are refused. */

@@ -5,6 +5,7 @@ import type { Decision, Layer } from './native.js';
 import { batch, flag, integer, listener, oneOf, options, signal, strings, text, threads } from './options.js';
 import { type Preprocessing, preprocessingSchema } from './preprocess.js';
 import type { Cancelable, LogListener, ProgressListener } from './signal.js';
+import type { Span } from './telemetry/types.js';
 import { type TensorRtOptions, tensorRtSchema } from './tensorrt.js';
 
 export type Precision = 'fp32' | 'fp16' | 'int8';
@@ -46,12 +47,6 @@ export interface QuantizeOptions extends Cancelable {
   readonly onLog?: LogListener;
 }
 
-export interface Phase {
-  readonly name: string;
-  /** Wall time. */
-  readonly seconds: number;
-}
-
 export interface QuantizeResult {
   /** Path of the engine, when one was asked for. */
   readonly output?: string;
@@ -67,8 +62,8 @@ export interface QuantizeResult {
   readonly architecture?: string;
   readonly precision: Precision;
   readonly backend: string;
-  /** What took how long, in order. */
-  readonly phases: readonly Phase[];
+  /** The whole call, named `quantize`; its parts are the phases, in order, and take what it takes. */
+  readonly span: Span;
   /** Why nodes were quantized or stayed in floating point. */
   readonly decisions: readonly Decision[];
   /** What the engine executes, in order. */

@@ -10,12 +10,12 @@ import { completePreprocessing, imageInput, type Preprocessing } from './preproc
 import {
   type CheckedOptions,
   checkNeeds,
-  type Phase,
   type QuantizeOptions,
   type QuantizeResult,
   quantizeSchema,
 } from './quantize-options.js';
-import { type Scope, withSignal } from './signal.js';
+import { type TracedScope, withSignal } from './signal.js';
+import { SpanRecorder } from './telemetry/spans.js';
 
 /**
  * Compresses a model, an ONNX file or a checkpoint as {@link convert} takes them: reads and simplifies it, calibrates it
@@ -32,22 +32,29 @@ import { type Scope, withSignal } from './signal.js';
  */
 export function quantize(model: string, options: QuantizeOptions): Promise<QuantizeResult> {
   return atCaller(quantize, async () => {
+    const spans = new SpanRecorder('quantize');
     const path = check(text('the path of an ONNX file or a checkpoint'), model, 'model');
     const checked = check(quantizeSchema, options, 'options');
     const calibration = checkNeeds(checked);
-    return withSignal(checked, async (scope) => {
+    const made = await withSignal(checked, async (scope) => {
       const { output, onnxOutput, architecture, inputSize } = checked;
       await checkWritable(path, { output, onnxOutput });
-      const file = await hashModel(path, scope.signal);
-      const loaded = await native().loadModel(path, { ...present({ architecture, inputSize }) }, scope.control);
+      spans.lap('start');
+      const file = await spans.during('hash', () => hashModel(path, scope.signal));
+      const loaded = await spans.job(scope.control, (control) =>
+        native().loadModel(path, { ...present({ architecture, inputSize }) }, control),
+      );
       try {
-        return await run({ path, ...file }, loaded, checked, calibration, scope);
+        return await run({ path, ...file }, loaded, checked, calibration, { ...scope, spans });
       } finally {
-        await native().closeHandle(loaded.handle);
+        await spans.during('release', () => native().closeHandle(loaded.handle));
       }
     });
+    return { ...made, span: spans.finish() };
   });
 }
+
+type Quantized = Omit<QuantizeResult, 'span'>;
 
 interface ModelFile {
   readonly path: string;
@@ -60,8 +67,8 @@ async function run(
   model: NativeModel,
   options: CheckedOptions,
   calibration: Calibration | undefined,
-  scope: Scope,
-): Promise<QuantizeResult> {
+  scope: TracedScope,
+): Promise<Quantized> {
   const backend = options.backend ?? 'auto';
   const threads = options.threads ?? 0;
   const keepFloat = options.keepFloat ?? [];
@@ -77,48 +84,46 @@ async function run(
     ...present({ preprocessing }),
   };
   const implicit = calibration && 'images' in calibration && calibration.implicit ? calibration : undefined;
-  const samples = implicit && (await collectSamples(implicit, job, scope));
+  const samples = implicit && (await scope.spans.during('pictures', () => collectSamples(implicit, job, scope)));
   try {
     const calibrated = calibration && !samples ? await calibrate(calibration, job, scope) : undefined;
     const table = calibrated && parseTable(calibrated.table);
     const fixedBatch = model.inputs[0]?.dims[0] ?? 1;
-    const built = await native().buildEngine(
-      model.handle,
-      {
-        precision: options.precision,
-        backend,
-        threads,
-        maxBatch: fixedBatch > 0 ? fixedBatch : (options.maxBatch ?? 8),
-        keepFloat,
-        unsignedActivations,
-        ...(options.reduceRange !== undefined && { reduceRange: options.reduceRange }),
-        ...(calibrated && { table: calibrated.table, expected: { model: file.sha256 } }),
-        ...(implicit && samples && implicitOptions(implicit, samples)),
-        ...(options.tensorrt && { settings: JSON.stringify(options.tensorrt) }),
-        ...(options.output !== undefined && { output: options.output }),
-        ...(options.onnxOutput !== undefined && { onnxOutput: options.onnxOutput }),
-        metadata: JSON.stringify({
-          model: {
-            name: basename(file.path),
-            sha256: file.sha256,
-            bytes: file.bytes,
-            ...present({ architecture: model.architecture }),
-          },
-          ...(preprocessing && { preprocessing }),
-          ...(options.labels && { labels: options.labels }),
-          ...(table && { calibration: table.fingerprint }),
-        }),
-      },
-      scope.control,
+    const building: NativeBuildOptions = {
+      precision: options.precision,
+      backend,
+      threads,
+      maxBatch: fixedBatch > 0 ? fixedBatch : (options.maxBatch ?? 8),
+      keepFloat,
+      unsignedActivations,
+      ...(options.reduceRange !== undefined && { reduceRange: options.reduceRange }),
+      ...(calibrated && { table: calibrated.table, expected: { model: file.sha256 } }),
+      ...(implicit && samples && implicitOptions(implicit, samples)),
+      ...(options.tensorrt && { settings: JSON.stringify(options.tensorrt) }),
+      ...(options.output !== undefined && { output: options.output }),
+      ...(options.onnxOutput !== undefined && { onnxOutput: options.onnxOutput }),
+      metadata: JSON.stringify({
+        model: {
+          name: basename(file.path),
+          sha256: file.sha256,
+          bytes: file.bytes,
+          ...present({ architecture: model.architecture }),
+        },
+        ...(preprocessing && { preprocessing }),
+        ...(options.labels && { labels: options.labels }),
+        ...(table && { calibration: table.fingerprint }),
+      }),
+    };
+    const built = await scope.spans.job(scope.control, (control) =>
+      native().buildEngine(model.handle, building, control),
     );
     const warnings = [...model.warnings, ...(samples?.warnings ?? calibrated?.warnings ?? []), ...built.warnings];
     if (fixedBatch > 0 && options.maxBatch !== undefined && options.maxBatch !== fixedBatch) {
       warnings.push(`the model fixes its batch at ${fixedBatch}; maxBatch ${options.maxBatch} has no effect`);
     }
-    const phases = samples ? [{ name: 'decode', seconds: samples.seconds }] : (calibrated?.phases ?? []);
-    return result(file, model, options, built, phases, table, warnings);
+    return result(file, model, options, built, table, warnings);
   } finally {
-    if (samples) await native().closeHandle(samples.handle);
+    if (samples) await scope.spans.during('release', () => native().closeHandle(samples.handle));
   }
 }
 
@@ -153,10 +158,9 @@ function result(
   model: NativeModel,
   options: CheckedOptions,
   built: NativeBuild,
-  calibrationPhases: readonly Phase[],
   table: CalibrationTable | undefined,
   warnings: readonly string[],
-): QuantizeResult {
+): Quantized {
   return {
     ...(options.output !== undefined && { output: options.output }),
     ...(options.onnxOutput !== undefined && { onnxOutput: options.onnxOutput }),
@@ -166,7 +170,6 @@ function result(
     ...(model.architecture !== undefined && { architecture: model.architecture }),
     precision: options.precision,
     backend: built.backend,
-    phases: [...model.phases, ...calibrationPhases, ...built.phases],
     decisions: built.decisions,
     layers: built.layers,
     ...(table && {

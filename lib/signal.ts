@@ -1,4 +1,5 @@
 import { type Control, type LogEntry, native, type Progress } from './native.js';
+import type { SpanRecorder } from './telemetry/spans.js';
 
 export type ProgressListener = (progress: Progress) => void;
 export type LogListener = (entry: LogEntry) => void;
@@ -15,6 +16,11 @@ export interface Scope {
   report(progress: Progress): void;
   /** Throws the reason once the work was stopped. */
   check(): void;
+}
+
+/** The same for work whose phases are recorded. */
+export interface TracedScope extends Scope {
+  readonly spans: SpanRecorder;
 }
 
 /**

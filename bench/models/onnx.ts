@@ -3,9 +3,6 @@ import { Message } from './protobuf.js';
 
 // Field numbers and codes are those of onnx.proto3.
 const FLOAT = 1; // TensorProto.DataType
-const UINT8 = 2;
-const INT8 = 3;
-const INT32 = 6;
 const INT_ATTRIBUTE = 2; // AttributeProto.AttributeType
 const INTS_ATTRIBUTE = 7;
 
@@ -35,31 +32,20 @@ export function nodeProto(
   return node;
 }
 
-export type Values = Float32Array | Uint8Array | Int8Array | Int32Array;
-
-/** TensorProto. */
-export function tensorProto(name: string, dims: readonly number[], values: Values): Message {
+/** TensorProto of float32. */
+export function tensorProto(name: string, dims: readonly number[], values: Float32Array): Message {
   if (endianness() !== 'LE') throw new Error('ONNX keeps tensors little-endian, and this processor does not');
   const raw = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  return new Message().integers(1, dims).integer(2, typeOf(values)).text(8, name).bytes(9, raw);
+  return new Message().integers(1, dims).integer(2, FLOAT).text(8, name).bytes(9, raw);
 }
 
-function typeOf(values: Values): number {
-  if (values instanceof Float32Array) return FLOAT;
-  if (values instanceof Int32Array) return INT32;
-  return values instanceof Int8Array ? INT8 : UINT8;
-}
-
-/** ValueInfoProto of float32; without dimensions, of any shape. */
-export function valueInfoProto(name: string, dims: Dims | undefined): Message {
-  const type = new Message().integer(1, FLOAT);
-  if (dims !== undefined) {
-    const shape = new Message();
-    for (const dim of dims) {
-      shape.message(1, typeof dim === 'number' ? new Message().integer(1, dim) : new Message().text(2, dim));
-    }
-    type.message(2, shape);
+/** ValueInfoProto of float32. */
+export function valueInfoProto(name: string, dims: Dims): Message {
+  const shape = new Message();
+  for (const dim of dims) {
+    shape.message(1, typeof dim === 'number' ? new Message().integer(1, dim) : new Message().text(2, dim));
   }
+  const type = new Message().integer(1, FLOAT).message(2, shape);
   return new Message().text(1, name).message(2, new Message().message(1, type));
 }
 

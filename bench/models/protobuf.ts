@@ -40,11 +40,6 @@ export class Message {
     return this;
   }
 
-  /** Fields that are already encoded. */
-  raw(fields: Uint8Array): this {
-    return this.#append(fields);
-  }
-
   #header(field: number, length: number): this {
     return this.#append(encodeVarint(field * 8 + LENGTH_DELIMITED)).#append(encodeVarint(length));
   }
@@ -57,7 +52,7 @@ export class Message {
 }
 
 /** Seven bits a byte, least significant first; the top bit says that more follow. */
-export function encodeVarint(value: number): Uint8Array {
+function encodeVarint(value: number): Uint8Array {
   if (!Number.isSafeInteger(value) || value < 0) {
     throw new RangeError(`Expected a non-negative safe integer to encode but received ${value}`);
   }

@@ -17,7 +17,7 @@
 namespace presisi::backend {
 
 /// Changes whenever anything in this file does; a backend library built against another value is refused.
-inline constexpr int kAbiVersion = 2;
+inline constexpr int kAbiVersion = 3;
 
 struct Device {
   std::string name;
@@ -75,6 +75,8 @@ struct BuildOptions {
   std::string settings;  ///< JSON object of what only this backend knows; unknown keys are InvalidArgument
   LogFn log;
   std::shared_ptr<const OwnCalibration> calibration;  ///< null: the graph carries its scales
+  /// Outputs are only counted: those of rank 4 may be handed over as [N, H, W, C], which saves turning them around.
+  bool outputsInAnyOrder = false;
 };
 
 /// One step of the built engine.
@@ -115,6 +117,13 @@ class Session {
   virtual Timing lastTiming() const = 0;
   /// Bytes held for activations and scratch.
   virtual int64_t arenaBytes() const = 0;
+  /// Threads that `parallel` runs on; 1 where the session has none to share.
+  virtual int threads() const { return 1; }
+  /// Calls `body` with 0 … parts - 1 on the session's own threads, which are awake while an output is handed over, and
+  /// waits. Rethrows what it threw.
+  virtual void parallel(int parts, const std::function<void(int)>& body) {
+    for (int part = 0; part < parts; ++part) body(part);
+  }
 
   /// Outputs copied, in the order of Engine::outputs().
   std::vector<Tensor> run(const Feeds& feeds, const StopToken& stop = {}) {

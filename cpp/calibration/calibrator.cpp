@@ -7,6 +7,7 @@
 
 #include "calibration/worker_pool.hpp"
 #include "core/error.hpp"
+#include "core/trace.hpp"
 #include "graph/passes.hpp"
 
 namespace presisi::calibration {
@@ -65,6 +66,7 @@ Calibrator::Calibrator(const onnx::Model& model, std::vector<std::string> tensor
   options.precision = "fp32";
   options.maxBatch = maxBatch;
   options.threads = threads;
+  options.outputsInAnyOrder = true;
   impl_->engine = backend.build(graph::exposeTensors(model, exposed), options, progress, stop);
   for (const backend::TensorInfo& output : impl_->engine->outputs()) {
     const auto entry = impl_->histograms.find(output.name);
@@ -102,13 +104,18 @@ void Calibrator::collect(const backend::Feeds& feeds, const StopToken& stop) {
       throw Error(ErrorCode::ShapeMismatch, "expected a tensor for the input \"" + name + "\"");
     }
   }
+  Span span("run");
   impl_->session->run(
       feeds,
-      [this](size_t index, const Tensor& tensor) {
+      [&](size_t index, const Tensor& tensor) {
         const auto& [name, histogram] = impl_->outputs.at(index);
-        if (histogram != nullptr) impl_->add(name, *histogram, tensor);
+        if (histogram == nullptr) return;
+        span.next("collect");
+        impl_->add(name, *histogram, tensor);
+        span.next("run");
       },
       stop);
+  span.next("collect");
   // After the run, which has checked the feeds against the model.
   for (const auto& [name, histogram] : impl_->inputs) impl_->add(name, *histogram, feeds.at(name));
   impl_->samples += impl_->batch;
@@ -123,16 +130,20 @@ void Calibrator::Impl::add(const std::string& name, Histogram& histogram, const 
   usable = false;
   const float* values = tensor.data<float>();
   const int64_t count = tensor.size();
-  const int parts = static_cast<int>(std::min<int64_t>(pool.size(), count / kValuesPerPart));
+  // The session's threads are awake between two of its steps, and would contend with the pool's.
+  const bool own = session->threads() > 1;
+  const int threads = own ? session->threads() : pool.size();
+  const int parts = static_cast<int>(std::min<int64_t>(threads, count / kValuesPerPart));
   if (parts <= 1) {
     histogram.add(values, count);
   } else {
     std::vector<Histogram> partial(static_cast<size_t>(parts));
-    pool.run(parts, [&](int part) {
+    const auto share = [&](int part) {
       const int64_t from = count * part / parts;
       const int64_t to = count * (part + 1) / parts;
       partial[static_cast<size_t>(part)].add(values + from, to - from);
-    });
+    };
+    own ? session->parallel(parts, share) : pool.run(parts, share);
     for (const Histogram& part : partial) histogram.merge(part);
   }
   if (histogram.notANumber() + histogram.infinite() > 0) failNonFinite(name, histogram, tensor);

@@ -25,7 +25,8 @@ class Calibrator {
 
   /// Runs one batch and adds its activations. Throws InvalidCalibration when an activation is NaN or infinite, naming
   /// the tensor and the samples (`first`, counted over all batches, to `first + batch - 1`). Canceled leaves the
-  /// histograms unusable: throw the calibrator away.
+  /// histograms unusable: throw the calibrator away. Phases `run` and `collect`, in turn: each activation is counted
+  /// as soon as it is there.
   void collect(const backend::Feeds& feeds, const StopToken& stop);
 
   uint64_t samples() const;

@@ -1,39 +1,17 @@
 #include "convert/convert.hpp"
 
+#include <optional>
 #include <utility>
 
 #include "convert/seed.hpp"
-#include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/step.hpp"
 #include "graph/passes.hpp"
 #include "onnx/reader.hpp"
 
 namespace presisi::convert {
 
 namespace {
-
-/// Runs the steps of a conversion: each is reported, timed, and a chance to stop.
-class Steps {
- public:
-  Steps(Summary& summary, const ProgressFn& progress, const StopToken& stop)
-      : summary_(summary), progress_(progress), stop_(stop) {}
-
-  template <typename Step>
-  auto operator()(const char* name, const Step& step) {
-    stop_.check();
-    if (progress_) progress_({name, 0, 1});
-    const Clock clock;
-    auto result = step();
-    summary_.phases.push_back({name, clock.seconds()});
-    if (progress_) progress_({name, 1, 1});
-    return result;
-  }
-
- private:
-  Summary& summary_;
-  const ProgressFn& progress_;
-  const StopToken& stop_;
-};
 
 int64_t countElements(const onnx::Model& model) {
   int64_t count = 0;
@@ -63,9 +41,11 @@ void addMetadata(onnx::Model& model, const Summary& summary, const Options& opti
 }
 
 /// What both kinds of weights go through once they are in the graph.
-Converted finish(onnx::Model model, Summary& summary, const Options& options, Steps& step) {
-  if (options.foldBatchNorm)
-    model = step("optimize", [&] { return graph::removeDeadCode(graph::foldBatchNorm(model)); });
+Converted finish(onnx::Model model, Summary& summary, const Options& options, const ProgressFn& progress,
+                 const StopToken& stop) {
+  if (options.foldBatchNorm) {
+    model = step("optimize", progress, stop, [&] { return graph::removeDeadCode(graph::foldBatchNorm(model)); });
+  }
   addMetadata(model, summary, options);
   return {std::move(model), std::move(summary)};
 }
@@ -78,20 +58,22 @@ std::map<std::string, Dims> shapesOf(const checkpoint::Checkpoint& checkpoint) {
 
 Converted fromCheckpoint(const std::string& path, const Options& options, const ProgressFn& progress,
                          const StopToken& stop) {
+  std::optional<Span> freeing;  // ends after everything below it is gone
   Summary summary;
-  Steps step(summary, progress, stop);
-  const checkpoint::Checkpoint checkpoint = step("read", [&] { return checkpoint::read(path); });
+  const checkpoint::Checkpoint checkpoint = step("read", progress, stop, [&] { return checkpoint::read(path); });
   summary.source = checkpoint::name(checkpoint.format);
   if (checkpoint.section.find("ema") != std::string::npos) {
     summary.warnings.push_back("the averaged weights under \"" + checkpoint.section +
                                "\" were taken, not the last ones");
   }
-  onnx::Model model = step("assemble", [&] {
+  onnx::Model model = step("assemble", progress, stop, [&] {
     const auto network = architectures::recognise(shapesOf(checkpoint), options.architecture, options.choices);
     describe(network, summary);
     return bind(network, checkpoint, summary.warnings);
   });
-  return finish(std::move(model), summary, options, step);
+  Converted converted = finish(std::move(model), summary, options, progress, stop);
+  freeing.emplace("release");
+  return converted;
 }
 
 Converted fromOnnx(const std::string& path, const Options& options, const ProgressFn& progress, const StopToken& stop) {
@@ -104,10 +86,9 @@ Converted fromOnnx(const std::string& path, const Options& options, const Progre
   }
   Summary summary;
   summary.source = "ONNX";
-  Steps step(summary, progress, stop);
-  onnx::Model model = step("read", [&] { return onnx::readModel(path); });
+  onnx::Model model = step("read", progress, stop, [&] { return onnx::readModel(path); });
   if (options.opset != 0 || options.simplify) {
-    model = step("optimize", [&] {
+    model = step("optimize", progress, stop, [&] {
       onnx::Model raised = options.opset != 0 ? graph::upgradeOpset(model, options.opset) : std::move(model);
       return options.simplify ? graph::tidy(raised) : raised;
     });
@@ -128,13 +109,12 @@ Converted fromSeed(const std::string& architecture, uint64_t seed, const Options
                    const StopToken& stop) {
   Summary summary;
   summary.source = "seed";
-  Steps step(summary, progress, stop);
-  onnx::Model model = step("assemble", [&] {
+  onnx::Model model = step("assemble", progress, stop, [&] {
     const architectures::Network network = architectures::make(architecture, options.choices);
     describe(network, summary);
     return withRandomWeights(network, seed);
   });
-  return finish(std::move(model), summary, options, step);
+  return finish(std::move(model), summary, options, progress, stop);
 }
 
 }  // namespace presisi::convert

@@ -34,17 +34,14 @@ struct Summary {
   std::map<std::string, std::string> configuration;
   int64_t parameters = 0;             ///< elements of the checkpoint's used arrays; of the initializers for ONNX
   std::vector<std::string> warnings;  ///< what was ignored, and why that is right
-  struct Phase {
-    std::string name;  ///< `read`, `assemble`, `optimize`
-    double seconds = 0;
-  };
-  std::vector<Phase> phases;
 };
 
 struct Converted {
   onnx::Model model;  ///< FP32 weights
   Summary summary;
 };
+
+/// The phases of both: `read` (a file), `assemble` (parameters and graph; not for ONNX), `optimize`.
 
 /// Any file: ONNX by default, a checkpoint where the content says so.
 Converted fromFile(const std::string& path, const Options& options, const ProgressFn& progress, const StopToken& stop);

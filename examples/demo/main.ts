@@ -79,8 +79,7 @@ async function run(network: string, labels: readonly string[], dataset: Dataset)
 
 const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
 const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(2)} MiB`;
-const total = (phases: readonly { readonly seconds: number }[]) =>
-  `${phases.reduce((sum, { seconds }) => sum + seconds, 0).toFixed(2)} s`;
+const total = ({ seconds }: { readonly seconds: number }) => `${seconds.toFixed(2)} s`;
 
 const HEADER = [
   '| network | phase 1: checkpoint to ONNX | phase 2: INT8 engine | size: checkpoint / FP16 / INT8 | top-1: FP32 / FP16 / INT8 | INT8 says what FP32 says | median latency: FP32 / INT8 |',
@@ -91,8 +90,8 @@ function line({ network, checkpointBytes, converted, engines }: Row): string {
   const { fp32, fp16, int8 } = engines;
   const cells = [
     network,
-    total(converted.phases),
-    total(int8.built.phases),
+    total(converted.span),
+    total(int8.built.span),
     [checkpointBytes, fp16.built.bytes, int8.built.bytes].map(mebibytes).join(' / '),
     [fp32, fp16, int8].map(({ evaluation }) => percent(evaluation.top1.share)).join(' / '),
     percent(int8.evaluation.agreement?.share ?? Number.NaN),
@@ -111,7 +110,7 @@ function details({ network, converted, engines }: Row): string[] {
     );
     for (const warning of engines[precision].built.warnings) lines.push(`  warning (${precision}): ${warning}`);
   }
-  const phases = engines.int8.built.phases.map(({ name, seconds }) => `${name} ${seconds.toFixed(3)} s`);
+  const phases = engines.int8.built.span.spans.map(({ name, seconds }) => `${name} ${seconds.toFixed(3)} s`);
   return [...lines, `  int8 by phase: ${phases.join(', ')}`];
 }
 

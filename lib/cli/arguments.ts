@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { InvalidArgumentError, Option } from 'commander';
 import { type DatasetSource, parseDatasetSource } from '../datasets/source.js';
-import { fileSystemError, PresisiError } from '../errors.js';
+import { PresisiError } from '../errors.js';
 import type { Preprocessing } from '../preprocess.js';
 import { UsageError } from './context.js';
 
@@ -80,16 +79,5 @@ export function datasetSource(text: string): DatasetSource {
   }
 }
 
-/** Names of classes, one a line; an empty line at the end doesn't count. */
-export async function readLabels(path: string): Promise<string[]> {
-  try {
-    return (await readFile(path, 'utf8')).replace(/\r?\n$/, '').split(/\r?\n/);
-  } catch (error) {
-    throw fileSystemError('read the labels', path, error);
-  }
-}
-
-const MODEL_ENDINGS = /(\.onnx|\.safetensors\.index\.json|\.safetensors|\.pth|\.pt|\.bin|\.ckpt)$/i;
-
-/** A model's path without what says which kind of file it is. */
-export const withoutEnding = (model: string): string => model.replace(MODEL_ENDINGS, '');
+export { readLabels } from '../datasets/labels.js';
+export { withoutEnding } from '../files.js';

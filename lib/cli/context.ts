@@ -16,7 +16,8 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-export const EXIT = { ok: 0, failure: 1, usage: 2, interrupted: 130 } as const;
+/** `nothing`: the work went well and found nothing, which a script must be able to tell from a failure. */
+export const EXIT = { ok: 0, failure: 1, usage: 2, nothing: 3, interrupted: 130 } as const;
 
 export function createContext(json: boolean, signal: AbortSignal): Context {
   return {

@@ -95,9 +95,5 @@ export function renderConversion(result: ConvertResult): string {
     outputs: tensors(result.outputs),
     onnx: `${result.output}, ${format.bytes(result.bytes)}, opset ${result.opset}, ${result.nodes} nodes`,
   });
-  const phases = format.table(
-    ['phase', 'time'],
-    result.phases.map(({ name, seconds }) => [name, format.seconds(seconds)]),
-  );
-  return `${about}\n\n${phases}`;
+  return `${about}\n\n${format.phases(result.span)}`;
 }

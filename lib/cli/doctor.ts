@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { type BackendInfo, backends } from '../backends.js';
 import { PresisiError } from '../errors.js';
 import { native } from '../native.js';
+import { telemetrySources } from '../telemetry/telemetry.js';
 import { renderBackend } from './backends.js';
 import { type Context, EXIT } from './context.js';
 import * as format from './format.js';
@@ -34,7 +35,7 @@ async function examine(): Promise<Check[]> {
   const checks = [checkNode(), checkDevice()];
   try {
     checks.push({ name: 'addon', ok: true, detail: `presisi ${native().version}` });
-    checks.push(...checkBackends(await backends()));
+    checks.push(...checkBackends(await backends()), await checkTelemetry());
   } catch (error) {
     const { message, hint } = error as PresisiError;
     const fix = error instanceof PresisiError ? hint : undefined;
@@ -69,6 +70,21 @@ function checkBackends(found: readonly BackendInfo[]): Check[] {
     ...(backend.devices[0] && { facts: backend.devices[0].properties }),
     ...(backend.hint !== undefined && { fix: backend.hint }),
   }));
+}
+
+/** No source is a must: what can't be read is absent from the figures. */
+async function checkTelemetry(): Promise<Check> {
+  const { sources, quantities } = await telemetrySources();
+  const describe = (source: (typeof sources)[number]): string => {
+    const count = quantities.filter((quantity) => quantity.source === source.name).length;
+    return source.available ? `${count} quantities` : `absent: ${source.reason}`;
+  };
+  return {
+    name: 'telemetry',
+    ok: true,
+    detail: `${sources.filter(({ available }) => available).length} of ${sources.length} sources, ${quantities.length} quantities`,
+    facts: Object.fromEntries(sources.map((source) => [source.name, describe(source)])),
+  };
 }
 
 const render = ({ name, ok, detail, facts = {}, fix }: Check): string =>

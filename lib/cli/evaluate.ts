@@ -97,14 +97,15 @@ const counted = ({ correct, total, share, interval: [low, high] }: Share): strin
 
 export function renderEvaluation(evaluation: Evaluation, file: string, everyClass: boolean): string {
   const { dataset, engine, top1, top5, seconds, skipped, classes } = evaluation;
-  const { decode, preprocess, run: running } = seconds;
   const lines = [
     format.facts({
       engine: `${file}, ${engine.precision} on ${engine.backend}, ${classes} classes`,
       'data set': `${dataset.name} (${dataset.format}), ${top1.total} pictures`,
       'top-1': counted(top1),
       [`top-${top5.k}`]: top5.k > 1 ? counted(top5) : undefined,
-      'a picture': `decode ${format.seconds(decode)}, preprocess ${format.seconds(preprocess)}, run ${format.seconds(running)}`,
+      'a picture': Object.entries(seconds)
+        .map(([part, value]) => `${part} ${format.seconds(value)}`)
+        .join(', '),
       skipped: skipped.length > 0 ? skipped.length : undefined,
     }),
   ];

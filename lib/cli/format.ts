@@ -1,22 +1,7 @@
-/** `3.4 MB`; decimal, as disks are sold. */
-export function bytes(count: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  let value = count;
-  let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${unit === 0 ? value : value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0)} ${units[unit]}`;
-}
+import type { Span } from '../telemetry/types.js';
+import { seconds } from '../units.js';
 
-/** `1.25 ms`, `3.10 s` */
-export function seconds(value: number): string {
-  if (value >= 1) return `${value.toFixed(2)} s`;
-  return value >= 1e-3 ? `${(value * 1e3).toFixed(2)} ms` : `${(value * 1e6).toFixed(1)} µs`;
-}
-
-export const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+export { bytes, joules, percent, seconds } from '../units.js';
 
 /** Columns as wide as their content; numbers to the right. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -30,6 +15,18 @@ export function table(header: readonly string[], rows: readonly (readonly string
       .join('  ')
       .trimEnd();
   return [line(header), ...rows.map(line)].join('\n');
+}
+
+/** The phases of a call, those within others indented, and the whole below them. CPU time is of all threads. */
+export function phases(whole: Span): string {
+  const rows = (spans: readonly Span[], indent: string): string[][] =>
+    spans.flatMap((span) => [row(`${indent}${span.name}`, span), ...rows(span.spans, `${indent}  `)]);
+  const row = (name: string, span: Span): string[] => [
+    name,
+    seconds(span.seconds),
+    span.cpuSeconds === undefined ? '' : seconds(span.cpuSeconds),
+  ];
+  return table(['phase', 'time', 'CPU time'], [...rows(whole.spans, ''), row('all', whole)]);
 }
 
 /** `name: value` lines, values aligned; absent values are left out. */

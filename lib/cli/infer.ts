@@ -70,7 +70,8 @@ function render({ predictions }: Output): string {
       const lines = top.map(
         ({ index, label, score }) => `  ${format.percent(score).padStart(7)}  ${label ?? `class ${index}`}`,
       );
-      const time = `decode ${format.seconds(timings.decode)}, run ${format.seconds(timings.preprocess + timings.run)}`;
+      const { decode, preprocess, h2d = 0, compute, d2h = 0 } = timings;
+      const time = `decode ${format.seconds(decode)}, run ${format.seconds(preprocess + h2d + compute + d2h)}`;
       return [`${image}  (${time})`, ...lines].join('\n');
     })
     .join('\n');

@@ -3,6 +3,8 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { backendsCommand } from './backends.js';
 import { benchmarkCommand } from './benchmark.js';
+import { characterizeCommand } from './characterize.js';
+import { compareCommand } from './compare.js';
 import { type Context, createContext, EXIT, reportError, UsageError } from './context.js';
 import { convertCommand } from './convert.js';
 import { doctorCommand } from './doctor.js';
@@ -11,7 +13,10 @@ import { evaluateCommand } from './evaluate.js';
 import { inferCommand } from './infer.js';
 import { inspectCommand } from './inspect.js';
 import { modelsCommand } from './models.js';
+import { monitorCommand } from './monitor.js';
 import { quantizeCommand } from './quantize.js';
+import { recommendCommand } from './recommend.js';
+import { reportCommand } from './report.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
@@ -27,6 +32,11 @@ const COMMANDS = [
   inspectCommand,
   benchmarkCommand,
   engineCommand,
+  characterizeCommand,
+  compareCommand,
+  recommendCommand,
+  reportCommand,
+  monitorCommand,
   backendsCommand,
   doctorCommand,
 ];

@@ -36,5 +36,6 @@ export function showProgress(json: boolean): ProgressDisplay {
   return { listener, stop: () => bar.stop() };
 }
 
-const clock = (seconds: number): string =>
+/** `4:07`, minutes and seconds. */
+export const clock = (seconds: number): string =>
   `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;

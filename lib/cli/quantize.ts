@@ -208,11 +208,6 @@ function render(result: QuantizeResult): string {
         kept.map((d) => [d.node, d.op, d.reason]),
       ),
     );
-  lines.push(
-    format.table(
-      ['phase', 'time'],
-      result.phases.map((phase) => [phase.name, format.seconds(phase.seconds)]),
-    ),
-  );
+  lines.push(format.phases(result.span));
   return lines.join('\n\n');
 }

@@ -6,7 +6,8 @@ import { checkWritable } from '../files.js';
 import { hashModel } from '../hash.js';
 import { native } from '../native.js';
 import { check, flag, integer, oneOf, options, present, text } from '../options.js';
-import { type Scope, withSignal } from '../signal.js';
+import { type TracedScope, withSignal } from '../signal.js';
+import { childCpuSeconds, SpanRecorder } from '../telemetry/spans.js';
 import { type ConvertResult, nativeOptions, type OnnxOptions, onnxShape } from './options.js';
 import { exportWithPython } from './python.js';
 
@@ -55,40 +56,41 @@ type Checked = z.infer<typeof schema>;
  */
 export function convert(source: string, options: ConvertOptions): Promise<ConvertResult> {
   return atCaller(convert, async () => {
+    const spans = new SpanRecorder('convert');
     const path = check(text('the path of a checkpoint or an ONNX file'), source, 'source');
     const checked = check(schema, options, 'options');
-    return withSignal(checked, async (scope) => {
+    const made = await withSignal(checked, async (scope) => {
       await checkWritable(path, { output: checked.output });
+      spans.lap('start');
       return checked.exporter === 'python'
-        ? convertWithPython(path, checked, scope)
-        : convertNatively(path, checked, scope);
+        ? convertWithPython(path, checked, { ...scope, spans })
+        : convertNatively(path, checked, { ...scope, spans });
     });
+    return { ...made, span: spans.finish() };
   });
 }
 
-async function convertNatively(path: string, checked: Checked, scope: Scope): Promise<ConvertResult> {
+type Converted = Omit<ConvertResult, 'span'>;
+
+async function convertNatively(path: string, checked: Checked, scope: TracedScope): Promise<Converted> {
   for (const name of ['python', 'trustPickle', 'classes'] as const) {
     if (checked[name] === undefined) continue;
     throw invalidArgument("nothing, unless options.exporter is 'python',", `options.${name}`, checked[name]);
   }
-  const start = performance.now();
-  const file = await hashModel(path, scope.signal);
-  const hashed = { name: 'hash', seconds: (performance.now() - start) / 1000 };
-  const made = await native().convertModel(
-    path,
-    {
-      ...nativeOptions(checked),
-      ...present({ architecture: checked.architecture, simplify: checked.simplify }),
-      output: checked.output,
-      metadata: { source: basename(path), source_sha256: file.sha256 },
-    },
-    scope.control,
-  );
-  return { output: checked.output, ...made, phases: [hashed, ...made.phases] };
+  const { control, signal, spans } = scope;
+  const { sha256 } = await spans.during('hash', () => hashModel(path, signal));
+  const options = {
+    ...nativeOptions(checked),
+    ...present({ architecture: checked.architecture, simplify: checked.simplify }),
+    output: checked.output,
+    metadata: { source: basename(path), source_sha256: sha256 },
+  };
+  const made = await spans.job(control, (traced) => native().convertModel(path, options, traced));
+  return { output: checked.output, ...made };
 }
 
 /** Python writes beside the result; what it wrote is then read, checked and given its origin like any ONNX file. */
-async function convertWithPython(path: string, checked: Checked, scope: Scope): Promise<ConvertResult> {
+async function convertWithPython(path: string, checked: Checked, scope: TracedScope): Promise<Converted> {
   const { architecture, output } = checked;
   if (architecture === undefined) {
     throw invalidArgument('torchvision:NAME, timm:NAME or module:function', 'options.architecture', architecture);
@@ -96,33 +98,34 @@ async function convertWithPython(path: string, checked: Checked, scope: Scope): 
   if (checked.batch !== undefined) {
     throw invalidArgument("nothing where options.exporter is 'python',", 'options.batch', checked.batch);
   }
-  const start = performance.now();
+  const { control, signal, spans } = scope;
   const exported = join(dirname(output), `.${basename(output)}.${process.pid}.exported.onnx`);
   try {
-    const { versions } = await exportWithPython({
-      checkpoint: path,
-      architecture,
-      output: exported,
-      inputSize: checked.inputSize ?? 224,
-      opset: checked.opset ?? 17,
-      ...present({ classes: checked.classes, python: checked.python, trustPickle: checked.trustPickle }),
-      signal: scope.signal,
+    const { versions } = await spans.during('export', async () => {
+      const before = childCpuSeconds();
+      const made = await exportWithPython({
+        checkpoint: path,
+        architecture,
+        output: exported,
+        inputSize: checked.inputSize ?? 224,
+        opset: checked.opset ?? 17,
+        ...present({ classes: checked.classes, python: checked.python, trustPickle: checked.trustPickle }),
+        signal,
+      });
+      spans.charge(childCpuSeconds() - before);
+      return made;
     });
-    const phases = [{ name: 'export', seconds: (performance.now() - start) / 1000 }];
     const { simplify, batchNorm } = checked;
-    const { sha256 } = await hashModel(path, scope.signal);
-    const made = await native().convertModel(
-      exported,
-      {
-        // The exporter may reach a lower opset only, and makes any batch.
-        ...present({ opset: checked.opset, simplify: simplify ?? batchNorm !== 'keep' }),
-        output,
-        metadata: { source: basename(path), source_sha256: sha256, architecture, ...versions },
-      },
-      scope.control,
-    );
-    return { output, ...made, source: 'python', architecture, phases: [...phases, ...made.phases] };
+    const { sha256 } = await spans.during('hash', () => hashModel(path, signal));
+    const options = {
+      // The exporter may reach a lower opset only, and makes any batch.
+      ...present({ opset: checked.opset, simplify: simplify ?? batchNorm !== 'keep' }),
+      output,
+      metadata: { source: basename(path), source_sha256: sha256, architecture, ...versions },
+    };
+    const made = await spans.job(control, (traced) => native().convertModel(exported, options, traced));
+    return { output, ...made, source: 'python', architecture };
   } finally {
-    await rm(exported, { force: true });
+    await spans.during('release', () => rm(exported, { force: true }));
   }
 }

@@ -232,54 +232,77 @@ def logits_of(torch, model, example, architecture):
         raise Failure(UNSUPPORTED, f"{architecture} returns a {type(answer).__name__} where one tensor is expected")
     if answer.dim() == 0 or answer.shape[0] != example.shape[0]:
         raise Failure(UNSUPPORTED, f"{architecture} returns {list(answer.shape)} for a batch of {example.shape[0]}: the batch is not kept")
+    return answer
 
 
-def run(request):
-    path, architecture = request["checkpoint"], request["architecture"]
-    torch = require("torch", "which the exporter runs")
+def require_torch(why):
+    torch = require("torch", why)
     if numbers(torch.__version__) < (1, 13):
         raise Failure(UNAVAILABLE, f"PyTorch 1.13 or later reads weights without executing code; {sys.executable} has {torch.__version__}",
                       f"{sys.executable} -m pip install --upgrade torch")
-    versions = {"python": ".".join(map(str, sys.version_info[:3])), "torch": version_of(torch)}
-    options = exporter(torch, request["opset"])
+    return torch
+
+
+def network(torch, request):
+    """The architecture with the checkpoint's weights, or with its own random ones where no checkpoint is named."""
+    path, architecture = request.get("checkpoint"), request["architecture"]
     make = builder(architecture)
-    package = architecture.partition(":")[0]
-    if package in ("torchvision", "timm"):
-        versions[package] = version_of(sys.modules[package])
-    state = state_of(torch, load(torch, path, request["trust_pickle"]), path)
+    state = path and state_of(torch, load(torch, path, request.get("trust_pickle", False)), path)
     classes = request.get("classes")
     model = make(**({} if classes is None else {"num_classes": classes}))
     if not isinstance(model, torch.nn.Module):
         raise Failure(ARGUMENT, f"{architecture} returns a {type(model).__name__}, not a torch.nn.Module")
     model = model.float().cpu().eval()
-    fill(model, state, path, architecture)
+    if state:
+        fill(model, state, path, architecture)
+    return model
+
+
+def versions_of(torch, architecture):
+    """Of Python and the packages that take part."""
+    versions = {"python": ".".join(map(str, sys.version_info[:3])), "torch": version_of(torch)}
+    package = architecture.partition(":")[0]
+    if package in ("torchvision", "timm"):
+        versions[package] = version_of(sys.modules[package])
+    return versions
+
+
+def run(request):
+    architecture = request["architecture"]
+    torch = require_torch("which the exporter runs")
+    options = exporter(torch, request["opset"])
+    model = network(torch, request)
     # Two pictures: an exporter that is shown a batch of one may take it for a constant.
     example = torch.zeros(2, 3, request["input_size"], request["input_size"])
     logits_of(torch, model, example, architecture)
     torch.onnx.export(model, (example,), request["output"], input_names=["input"], output_names=["logits"], **options)
-    return {"versions": versions}
+    return {"versions": versions_of(torch, architecture)}
 
 
-def main():
-    leave_with_parent()
-    if sys.path[0] == os.path.dirname(os.path.abspath(__file__)):
-        del sys.path[0]  # nothing beside this script is anybody's module
-    try:
-        answer = run(json.loads(sys.argv[1]))
-    except Failure as failure:
-        traceback.print_exc()
-        answer = {"error": failure.answer}
-    except MemoryError:
-        answer = {"error": {"code": "ERR_PRESISI_OUT_OF_MEMORY", "message": "Python ran out of memory"}}
-    except Exception as error:
-        traceback.print_exc()
-        answer = {"error": {"code": UNSUPPORTED, "message": f"the export failed: {first_line(error)}"}}
+def say(answer):
     ANSWER.write(json.dumps(answer) + "\n")
     ANSWER.flush()
+
+
+def answer(run, what):
+    """Answers with what `run` makes of the request, or with why it can't; then ends the process."""
+    if sys.path[0] == os.path.dirname(os.path.abspath(sys.argv[0])):
+        del sys.path[0]  # nothing beside the script is anybody's module
+    try:
+        say(run(json.loads(sys.argv[1])))
+    except Failure as failure:
+        traceback.print_exc()
+        say({"error": failure.answer})
+    except MemoryError:
+        say({"error": {"code": "ERR_PRESISI_OUT_OF_MEMORY", "message": "Python ran out of memory"}})
+    except Exception as error:
+        traceback.print_exc()
+        say({"error": {"code": UNSUPPORTED, "message": f"{what} failed: {first_line(error)}"}})
     # Threads that libraries left behind, and this module's own, must not delay the end.
     sys.stderr.flush()
     os._exit(0)
 
 
 if __name__ == "__main__":
-    main()
+    leave_with_parent()
+    answer(run, "the export")

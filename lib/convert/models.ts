@@ -3,6 +3,7 @@ import { checkWritable } from '../files.js';
 import { type NativeArchitecture, type NativePortrait, native } from '../native.js';
 import { check, integer, options, present, text } from '../options.js';
 import { withSignal } from '../signal.js';
+import { SpanRecorder } from '../telemetry/spans.js';
 import {
   type ConvertResult,
   nativeOptions,
@@ -63,23 +64,27 @@ export function describeArchitecture(
  */
 export function makeModel(architecture: string, options: MakeModelOptions): Promise<ConvertResult> {
   return atCaller(makeModel, async () => {
+    const spans = new SpanRecorder('make');
     const name = check(text("an architecture's name"), architecture, 'architecture');
     const checked = check(makeSchema, options, 'options');
     const { output, seed = 0, classes, width, depth, growthRate, blocks } = checked;
-    return withSignal(checked, async (scope) => {
+    const made = await withSignal(checked, async (scope) => {
       await checkWritable(undefined, { output });
-      const made = await native().makeModel(
-        name,
-        {
-          ...nativeOptions(checked),
-          ...present({ classes, width, depth, growthRate, blocks }),
-          output,
-          seed,
-          metadata: { source: `random weights, seed ${seed}` },
-        },
-        scope.control,
+      spans.lap('start');
+      return spans.job(scope.control, (control) =>
+        native().makeModel(
+          name,
+          {
+            ...nativeOptions(checked),
+            ...present({ classes, width, depth, growthRate, blocks }),
+            output,
+            seed,
+            metadata: { source: `random weights, seed ${seed}` },
+          },
+          control,
+        ),
       );
-      return { output, ...made };
     });
+    return { output, ...made, span: spans.finish() };
   });
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { NativeConversion, NativeConvertOptions } from '../native.js';
 import { batch, integer, listener, number, oneOf, present, signal, text } from '../options.js';
 import type { Cancelable, ProgressListener } from '../signal.js';
+import type { Span } from '../telemetry/types.js';
 
 /** What the ONNX file is like, whatever it is made from. */
 export interface OnnxOptions extends Cancelable {
@@ -54,8 +55,8 @@ export interface ConvertResult {
   readonly outputs: NativeConversion['outputs'];
   readonly opset: number;
   readonly nodes: number;
-  /** What took how long, in order. */
-  readonly phases: readonly { readonly name: string; readonly seconds: number }[];
+  /** The whole call, named `convert` or `make`; its parts are the phases, in order, and take what it takes. */
+  readonly span: Span;
   readonly warnings: readonly string[];
 }
 

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { fileSystemError } from '../errors.js';
 import { enumerate, invalidDataset } from './dataset.js';
 
 /** Which of the network's classes a class of the data set is. */
@@ -64,3 +66,12 @@ const simplify = (name: string): string =>
     .trim()
     .toLowerCase()
     .replace(/[\s_-]+/g, ' ');
+
+/** Names of classes, one a line; an empty line at the end doesn't count. */
+export async function readLabels(path: string): Promise<string[]> {
+  try {
+    return (await readFile(path, 'utf8')).replace(/\r?\n$/, '').split(/\r?\n/);
+  } catch (error) {
+    throw fileSystemError('read the labels', path, error);
+  }
+}

@@ -10,6 +10,7 @@ import {
   type QuantizeResult,
   quantize,
   readCalibration,
+  type Span,
   type Tensor,
 } from '../../lib/index.js';
 
@@ -17,6 +18,9 @@ import {
 expectTypeOf(quantize('m.onnx', { precision: 'fp16', output: 'm.engine' })).resolves.toEqualTypeOf<QuantizeResult>();
 expectTypeOf(loadEngine('m.engine')).resolves.toEqualTypeOf<Engine>();
 expectTypeOf<QuantizeResult['decisions'][number]['reason']>().toEqualTypeOf<string>();
+expectTypeOf<QuantizeResult['span']>().toEqualTypeOf<Span>();
+expectTypeOf<Engine['loadSpan']>().toEqualTypeOf<Span>();
+expectTypeOf<Prediction['timings']['h2d']>().toEqualTypeOf<number | undefined>();
 
 async function use(): Promise<void> {
   await using engine = await loadEngine('m.engine', { threads: 2 });

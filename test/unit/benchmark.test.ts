@@ -24,6 +24,17 @@ test('measures until both a duration and a number of runs are reached', async ()
   expect(long.throughput).toBeCloseTo((2 * long.runs) / long.seconds, 6);
 });
 
+test('keeps every run only when asked to; tells when measuring began', async () => {
+  await using engine = await loadEngine(path, { threads: 1 });
+  const before = Number(process.hrtime.bigint()) / 1e9;
+  const kept = await benchmark(engine, { warmUp: 0, duration: 0, iterations: 7, samples: true });
+  expect(kept.samples).toHaveLength(7);
+  expect(Math.max(...(kept.samples ?? []))).toBe(kept.endToEnd.max);
+  expect(kept.start).toBeGreaterThan(before);
+  expect(kept.start + kept.seconds).toBeLessThan(Number(process.hrtime.bigint()) / 1e9);
+  expect(await benchmark(engine, { warmUp: 0, duration: 0 })).not.toHaveProperty('samples');
+});
+
 test('says when the numbers are not steady', async () => {
   await using engine = await loadEngine(path);
   const { endToEnd, run, warnings } = await benchmark(engine, { warmUp: 0, duration: 0.1 });

@@ -300,8 +300,8 @@ describe('loading', () => {
   });
 
   test('an engine is only made by loadEngine', async () => {
-    const Forged = Engine as unknown as new (opened: object, metadata: object) => Engine;
-    const forged = new Forged({ inputs: [], outputs: [], handle: {} }, {});
+    const Forged = Engine as unknown as new (opened: object, about: object) => Engine;
+    const forged = new Forged({ inputs: [], outputs: [], handle: {} }, { metadata: {} });
     await presisiRejection(forged.run({}), 'ERR_PRESISI_INVALID_ARGUMENT');
   });
 });

@@ -28,7 +28,7 @@ describe('PresisiError', () => {
     expect('cause' in plain).toBe(false);
   });
 
-  test('has every code of the native engine, and only three of its own', async () => {
+  test('has every code of the native engine, and only five of its own', async () => {
     const codes = (text: string, pattern: RegExp) => new Set(Array.from(text.matchAll(pattern), ([, code]) => code));
     const ours = codes(await readFile(join(ROOT, 'lib', 'errors.ts'), 'utf8'), /\| '(ERR_PRESISI_\w+)'/g);
     const theirs = codes(await readFile(join(ROOT, 'cpp', 'core', 'error.cpp'), 'utf8'), /return "(ERR_PRESISI_\w+)"/g);
@@ -36,7 +36,9 @@ describe('PresisiError', () => {
     expect([...theirs].filter((code) => !ours.has(code))).toEqual([]);
     expect([...ours].filter((code) => !theirs.has(code)).sort()).toEqual([
       'ERR_PRESISI_INVALID_DATASET',
+      'ERR_PRESISI_INVALID_EXPERIMENT',
       'ERR_PRESISI_INVALID_IMAGE',
+      'ERR_PRESISI_INVALID_RESULTS',
       'ERR_PRESISI_LOAD_FAILED',
     ]);
   });

@@ -112,6 +112,13 @@ describe('any network', () => {
     const one = await evaluate(engine, dataset, { batchSize: 1 });
     const { seconds: _, ...four } = await evaluate(engine, dataset, { batchSize: 4 });
     expect(one).toMatchObject(four);
+    const { seconds, ...inTurn } = await evaluate(engine, dataset, { overlap: false });
+    expect(inTurn).toEqual(four);
+    const { total = Number.NaN, ...parts } = seconds;
+    const sum = Object.values(parts).reduce((all, part) => all + part, 0);
+    expect(sum).toBeLessThanOrEqual(total + 1e-6);
+    expect(sum).toBeGreaterThan(0.98 * total - 5e-3);
+    expect(one.seconds).not.toHaveProperty('total');
     expect(one.top5).toMatchObject({ k: 4, correct: 11, total: 11 });
     expect(one.perClass.map(({ label, total }) => [label, total])).toEqual([
       ['alpha', 6],

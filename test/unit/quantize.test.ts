@@ -42,16 +42,6 @@ describe('engines', () => {
       });
       expect(result.bytes).toBe((await readFile(output)).length);
       expect(result.layers.length).toBeGreaterThan(0);
-      expect(result.phases.map((phase) => phase.name)).toEqual([
-        'read',
-        'optimize',
-        ...(precision === 'int8' ? ['calibrate', 'solve'] : []),
-        'quantize',
-        'build',
-        'serialize',
-        'write',
-      ]);
-      for (const { seconds } of result.phases) expect(seconds).toBeGreaterThanOrEqual(0);
       await quantize(model, { precision: 'fp32', output: path('oracle.engine'), backend: 'reference' });
       const expected = await logits(path('oracle.engine'));
       const tolerance = { fp32: 1e-6, fp16: 5e-3, int8: 0.1 }[precision];

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { Span } from '../../lib/index.js';
 import { cli, cliWith, fixture, node, pictureFolder, ROOT, temporaryFolder } from './support.js';
 
 const folder = await temporaryFolder();
@@ -133,6 +134,22 @@ describe.each(generations)('TensorRT $version', ({ generation, version, header }
     },
   );
 
+  test.each([
+    ['Orin;8.7;integrated;7620;8;0', ['decode', 'preprocess', 'compute', 'postprocess', 'dispatch']],
+    ['RTX;8.9;discrete;24000;76;0', ['decode', 'preprocess', 'h2d', 'compute', 'd2h', 'postprocess', 'dispatch']],
+  ])('%s: timings have copies where there are any', async (gpu, parts) => {
+    const device = { ...env, PRESISI_DOUBLE_GPU: gpu };
+    parse(await cliWith(device, 'quantize', fixture('classifier'), '-p', 'fp32', '-o', engine, '--json'));
+    const { predictions }: { predictions: { timings: Record<string, number> }[] } = parse(
+      await cliWith(device, 'infer', engine, pictures, '--json'),
+    );
+    expect(predictions).toHaveLength(6);
+    for (const { timings } of predictions) {
+      expect(Object.keys(timings)).toEqual(parts);
+      expect(timings.compute).toBeGreaterThan(0);
+    }
+  });
+
   test('an engine of another GPU says so and what to do', async () => {
     parse(await quantize('-p', 'fp32'));
     const elsewhere = { ...env, PRESISI_DOUBLE_GPU: 'Xavier;7.2;integrated;7000;6;2' };
@@ -176,7 +193,10 @@ describe.each(generations)('TensorRT $version', ({ generation, version, header }
       expect(answer.stderr).toContain('ERR_PRESISI_INVALID_ARGUMENT');
       return;
     }
-    expect(parse(answer)).toMatchObject({ precision: 'int8' });
+    const { precision, span }: { precision: string; span: Span } = parse(answer);
+    expect(precision).toBe('int8');
+    const pictured = span.spans.find(({ name }) => name === 'pictures');
+    expect(pictured?.spans.map(({ name }) => name)).toEqual(['decode', 'dispatch']);
     const text = await readFile(cache, 'utf8');
     expect(text.startsWith(`${header}EntropyCalibration2\n`)).toBe(true);
     await writeFile(cache, text.replace(header, 'TRT-8001-'));

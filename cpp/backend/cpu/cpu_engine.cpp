@@ -83,7 +83,8 @@ std::shared_ptr<const Program> CpuEngine::program(const ProgramKey& key, const b
   }
   std::shared_ptr<const Program> made;
   if (byValue_.empty()) {
-    made = std::make_shared<const Program>(Lowering(model_, shapes, weights_, progress, stop).run());
+    made = std::make_shared<const Program>(
+        Lowering(model_, shapes, weights_, options_.outputsInAnyOrder, progress, stop).run());
   } else {
     onnx::Model fixed = model_;
     std::vector<onnx::ValueInfo>& inputs = fixed.graph.inputs;
@@ -91,7 +92,8 @@ std::shared_ptr<const Program> CpuEngine::program(const ProgramKey& key, const b
         std::remove_if(inputs.begin(), inputs.end(), [&](const auto& i) { return byValue_.count(i.name) > 0; }),
         inputs.end());
     for (const std::string& name : byValue_) fixed.graph.initializers[name] = feeds.at(name).clone();
-    made = std::make_shared<const Program>(Lowering(graph::simplify(fixed), shapes, weights_, progress, stop).run());
+    made = std::make_shared<const Program>(
+        Lowering(graph::simplify(fixed), shapes, weights_, options_.outputsInAnyOrder, progress, stop).run());
   }
   if (programs_.size() >= kKeptPrograms) programs_.erase(std::prev(programs_.end()));
   return programs_.emplace(key, std::move(made)).first->second;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 
 #include "core/error.hpp"
 
@@ -67,6 +68,20 @@ CpuSession::Bound& CpuSession::bound(const backend::Feeds& feeds, const StopToke
   return *bound_.front();
 }
 
+void CpuSession::parallel(int parts, const std::function<void(int)>& body) {
+  std::exception_ptr failure;
+#pragma omp parallel for num_threads(threads_) schedule(static, 1)
+  for (int part = 0; part < parts; ++part) {
+    try {
+      body(part);
+    } catch (...) {
+#pragma omp critical
+      failure = std::current_exception();
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
 void CpuSession::run(const backend::Feeds& feeds, const backend::OutputSink& sink, const StopToken& stop) {
   stop.check();
   const auto begin = Clock::now();
@@ -89,7 +104,9 @@ void CpuSession::run(const backend::Feeds& feeds, const backend::OutputSink& sin
     if (step.output >= 0 && sink) {
       const int index = step.reads[0];
       const Value& value = program.values[static_cast<size_t>(index)];
-      sink(static_cast<size_t>(step.output), Tensor::view(value.dtype, value.dims, b.pointer(index)));
+      const Dims& d = value.dims;
+      const Dims asItLies = value.layout == Layout::Nhwc ? Dims{d[0], d[2], d[3], d[1]} : d;
+      sink(static_cast<size_t>(step.output), Tensor::view(value.dtype, asItLies, b.pointer(index)));
     }
   }
   timing_.total = secondsSince(begin);

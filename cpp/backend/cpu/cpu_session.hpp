@@ -15,6 +15,8 @@ class CpuSession : public backend::Session {
   void run(const backend::Feeds& feeds, const backend::OutputSink& sink, const StopToken& stop) override;
   backend::Timing lastTiming() const override { return timing_; }
   int64_t arenaBytes() const override;
+  int threads() const override { return threads_; }
+  void parallel(int parts, const std::function<void(int)>& body) override;
 
  private:
   struct Bound;

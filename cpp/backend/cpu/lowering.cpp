@@ -7,11 +7,12 @@
 namespace presisi::cpu {
 
 Lowering::Lowering(const onnx::Model& model, const std::map<std::string, Dims>& inputShapes, WeightStore& weights,
-                   const ProgressFn& progress, const StopToken& stop)
+                   bool anyOrder, const ProgressFn& progress, const StopToken& stop)
     : model_(model),
       types_(graph::specialize(model, inputShapes)),
       links_(model.graph),
       weights_(weights),
+      anyOrder_(anyOrder),
       progress_(progress),
       stop_(stop) {}
 

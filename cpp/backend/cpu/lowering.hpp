@@ -20,7 +20,7 @@ namespace presisi::cpu {
 class Lowering {
  public:
   Lowering(const onnx::Model& model, const std::map<std::string, Dims>& inputShapes, WeightStore& weights,
-           const ProgressFn& progress, const StopToken& stop);
+           bool anyOrder, const ProgressFn& progress, const StopToken& stop);
   Program run();
 
  private:
@@ -135,6 +135,7 @@ class Lowering {
   graph::Specialization types_;
   onnx::Links links_;
   WeightStore& weights_;
+  const bool anyOrder_;  ///< of rank-4 outputs
   const ProgressFn& progress_;
   const StopToken& stop_;
   Program program_;

@@ -286,13 +286,14 @@ void Lowering::emitPlain(const Group& group) {
   }
 }
 
-/// Hands a tensor over, in ONNX's own order and type, when it is a graph output.
+/// Hands a tensor over when it is a graph output, in ONNX's own type and, unless any will do, order.
 void Lowering::emitOutputs(const std::string& tensor) {
   for (size_t i = 0; i < model_.graph.outputs.size(); ++i) {
     if (model_.graph.outputs[i].name != tensor) continue;
     int value = valueOf(tensor);
     const Value& v = program_.values[static_cast<size_t>(value)];
-    value = convert(value, v.quantized() ? DType::Float32 : v.dtype, Layout::RowMajor);
+    const Layout layout = anyOrder_ ? v.layout : Layout::RowMajor;
+    value = convert(value, v.quantized() ? DType::Float32 : v.dtype, layout);
     backend::LayerInfo layer;
     layer.name = tensor;
     layer.op = "Output";

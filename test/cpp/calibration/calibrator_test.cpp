@@ -7,6 +7,7 @@
 
 #include "backend/registry.hpp"
 #include "core/error.hpp"
+#include "core/trace.hpp"
 #include "support/interpreter.hpp"
 #include "support/model_builder.hpp"
 
@@ -89,6 +90,21 @@ TEST_CASE("calibrator: reads inputs and activations, whatever the batches and th
     CHECK(cut.samples() == 7);
     for (const char* tensor : {"x", "r1"}) CHECK(isSame(cut.histograms().at(tensor), whole.histograms().at(tensor)));
   }
+}
+
+TEST_CASE("calibrator: running and counting are phases that take turns") {
+  Calibrator calibrator = make(network(), {"x", "r1", "c1"}, 1, 1);
+  Trace trace;
+  for (int i = 0; i < 2; ++i) calibrator.collect({{"x", images(1)}}, {});
+  const std::vector<SpanRecord> records = trace.take();
+  REQUIRE(records.size() == 2);
+  CHECK(records[0].name == "run");
+  CHECK(records[1].name == "collect");
+  // Each batch: run up to c1, count it, run up to r1, count it, run to the end, count the input.
+  CHECK(records[0].count == 6);
+  CHECK(records[1].count == 6);
+  CHECK(records[0].depth == 0);
+  CHECK(records[1].depth == 0);
 }
 
 TEST_CASE("calibrator: one collection, solved by every method") {

@@ -1,0 +1,22 @@
+// Pictures from files to pixels and no further, as many at a time as infer() decodes: wall and CPU time.
+import { loadEngine } from 'presisi';
+import type * as Images from '../../lib/images.js';
+import type * as Preprocess from '../../lib/preprocess.js';
+import { type Cost, costOf } from './measure.js';
+import type { DecodeTask } from './tasks.js';
+import { finish, internal, readTask } from './worker.js';
+
+async function trial({ engine: path, images }: DecodeTask): Promise<Cost> {
+  const { decodeImages, resolveImages } = await internal<typeof Images>('images');
+  const { completePreprocessing, imageInput } = await internal<typeof Preprocess>('preprocess');
+  const engine = await loadEngine(path);
+  const preprocessing = completePreprocessing(engine.metadata.preprocessing ?? {}, imageInput(engine.inputs));
+  return costOf(async () => {
+    const named = await resolveImages(images, 'images');
+    for await (const { error } of decodeImages(named, preprocessing, new AbortController().signal)) {
+      if (error) throw error;
+    }
+  });
+}
+
+finish(await trial(await readTask<DecodeTask>()));

@@ -1,0 +1,12 @@
+// Pictures from files to labels: wall and CPU time.
+import { infer, loadEngine } from 'presisi';
+import { type Cost, costOf } from './measure.js';
+import type { InferTask } from './tasks.js';
+import { finish, readTask } from './worker.js';
+
+async function trial({ engine: path, images, batchSize, threads }: InferTask): Promise<Cost> {
+  const engine = await loadEngine(path, { threads });
+  return costOf(() => infer(engine, images, { batchSize }));
+}
+
+finish(await trial(await readTask<InferTask>()));
