@@ -13,7 +13,7 @@ import { measurePipeline } from './parts/pipeline.js';
 import { measureQuantize } from './parts/quantize.js';
 import { layersMarkdown } from './report/layers.js';
 import { agree, markdown } from './report/report.js';
-import type { Results } from './results.js';
+import type { Results, Settings } from './results.js';
 import { Workspace } from './workspace.js';
 
 const MEASURES: Readonly<Record<Part, (workspace: Workspace) => Promise<object>>> = {
@@ -42,12 +42,13 @@ async function measure(options: Options, earlier: Results | undefined): Promise<
   if (earlier !== undefined && JSON.stringify(earlier.machine) !== JSON.stringify(machine)) {
     throw new Error(`${options.from} is of another machine, or other versions: its parts can't stand beside new ones`);
   }
-  const { threads, trials, fitTrials, runs, seconds, limitSeconds, networks, batches } = options;
-  const about = { threads, trials, fitTrials, runs, seconds, limitSeconds, networks, batches };
-  let results: Results = { machine, options: about, parts: { ...earlier?.parts } };
+  for (const name of options.networks) await workspace.model(name); // a wrong name is told now, not in an hour
+  const { threads, trials, fitTrials, runs, seconds, limitSeconds, networks } = options;
+  const settings: Settings = { threads, trials, fitTrials, runs, seconds, limitSeconds, networks };
+  let results: Results = { machine, parts: { ...earlier?.parts } };
   for (const part of options.parts) {
     const measured = await observed(() => MEASURES[part](workspace));
-    results = { ...results, parts: { ...results.parts, [part]: measured } };
+    results = { ...results, parts: { ...results.parts, [part]: { ...measured, settings } } };
     await writeJson(options.json, results); // of hours, none are lost
   }
   return results;

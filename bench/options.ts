@@ -63,6 +63,18 @@ function partsOf(only: string | undefined, from: string | undefined): Part[] {
   return PARTS.filter((part) => asked.includes(part));
 }
 
+/** Two that are large enough to tell, and small enough for the memory of most machines. */
+const QUANTIZE_PEERS = ['resnet50', 'densenet169'];
+
+function peersOf(asked: string | undefined, networks: readonly string[]): string[] {
+  if (asked === undefined) return QUANTIZE_PEERS.filter((name) => networks.includes(name));
+  if (asked === 'none') return [];
+  if (asked === 'all') return [...networks];
+  const unknown = list(asked).find((name) => !networks.includes(name));
+  if (unknown === undefined) return list(asked);
+  throw new Error(`Expected all, none or some of ${networks.join(', ')} for --quantize-peers but received ${unknown}`);
+}
+
 /** From the command line. */
 export function readOptions(): Options {
   const { values } = parseArgs({
@@ -76,7 +88,7 @@ export function readOptions(): Options {
       runs: { type: 'string', default: '20' },
       seconds: { type: 'string', default: '1' },
       'limit-seconds': { type: 'string', default: '5' },
-      'quantize-peers': { type: 'string', default: 'resnet50,densenet169' },
+      'quantize-peers': { type: 'string' },
       python: { type: 'string', default: 'python3' },
       sizes: { type: 'string', default: '128,160,224,256,320' },
       counts: { type: 'string', default: '32,64,128,256,512' },
@@ -91,7 +103,6 @@ export function readOptions(): Options {
   });
   const networks = list(values.networks);
   if (networks.length === 0) throw new Error('Expected the names of networks for --networks');
-  const peers = values['quantize-peers'];
   return {
     parts: partsOf(values.only, values.from),
     networks,
@@ -102,7 +113,7 @@ export function readOptions(): Options {
     runs: positive(values.runs, 'runs'),
     seconds: positive(values.seconds, 'seconds', false),
     limitSeconds: positive(values['limit-seconds'], 'limit-seconds', false),
-    quantizePeers: peers === 'all' ? networks : peers === 'none' ? [] : list(peers),
+    quantizePeers: peersOf(values['quantize-peers'], networks),
     python: values.python,
     sizes: positives(values.sizes, 'sizes'),
     counts: positives(values.counts, 'counts'),

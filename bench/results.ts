@@ -7,15 +7,17 @@ import type { OverheadResults } from './parts/overhead.js';
 import type { PipelineResults } from './parts/pipeline.js';
 import type { QuantizeResults } from './parts/quantize.js';
 
-type Measured<T> = Activity & { readonly found: T };
+/** What a part was measured with. */
+export type Settings = Pick<
+  Options,
+  'threads' | 'trials' | 'fitTrials' | 'runs' | 'seconds' | 'limitSeconds' | 'networks'
+>;
+
+export type Measured<T> = Activity & { readonly settings: Settings; readonly found: T };
 
 /** What the JSON file holds. */
 export interface Results {
   readonly machine: Machine;
-  readonly options: Pick<
-    Options,
-    'threads' | 'trials' | 'fitTrials' | 'runs' | 'seconds' | 'limitSeconds' | 'networks' | 'batches'
-  >;
   readonly parts: {
     readonly latency?: Measured<LatencyResults>;
     readonly load?: Measured<LoadResults>;

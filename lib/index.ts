@@ -13,15 +13,20 @@ export {
   type Threshold,
 } from './calibration.js';
 export { type CharacterizeOptions, characterize } from './characterize/characterize.js';
-export { compare } from './characterize/compare.js';
-export type { ComparedFigure, ComparedResults, ComparedVariant, Comparison } from './characterize/comparison.js';
+export { compare } from './characterize/compare/compare.js';
+export type {
+  ComparedFigure,
+  ComparedResults,
+  ComparedVariant,
+  Comparison,
+} from './characterize/compare/comparison.js';
 export type { Experiment, ExperimentOptions } from './characterize/experiment.js';
-export type { CharacterizeProgress } from './characterize/progress.js';
 export { readResults } from './characterize/read.js';
-export { recommend } from './characterize/recommend.js';
 export type { Energy, Resources, Results, Variant } from './characterize/results.js';
-export type { Characterization } from './characterize/run.js';
-export { summarize } from './characterize/summarize.js';
+export type { CharacterizeProgress } from './characterize/run/progress.js';
+export type { Characterization } from './characterize/run/run.js';
+export { recommend } from './characterize/summary/recommend.js';
+export { summarize } from './characterize/summary/summarize.js';
 export type {
   BreakEven,
   Claim,

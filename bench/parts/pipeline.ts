@@ -47,8 +47,9 @@ async function trialOf(engine: string, inputFile: string, images: readonly strin
   const { threads } = options;
   const { inputs } = await workspace.inspect(engine);
   const dims = [BATCH, ...(inputs[0]?.dims.slice(1) ?? [])];
+  const warmUp = 4 * BATCH;
   const each = (seconds: number): number => seconds / images.length;
-  const decode = await runWorker('decode', { engine, images });
+  const decode = await runWorker('decode', { engine, images, warmUp });
   const inference = await runWorker('latency', {
     subject: { runtime: 'presisi', file: engine, threads },
     inputFile,
@@ -56,7 +57,7 @@ async function trialOf(engine: string, inputFile: string, images: readonly strin
     ...extents(options),
     collectOutputs: false,
   });
-  const both: Cost = await runWorker('infer', { engine, images, batchSize: BATCH, threads });
+  const both: Cost = await runWorker('infer', { engine, images, batchSize: BATCH, threads, warmUp });
   return {
     decodeCpu: each(decode.cpuSeconds),
     inference: inference.medianMs / 1000 / BATCH,

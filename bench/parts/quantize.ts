@@ -66,7 +66,8 @@ async function runCase(name: string, workspace: Workspace): Promise<QuantizeCase
     const where = `${name}, trial ${trial + 1} of ${trials}`;
     const ours = await calibrateOnce(model, CALIBRATION_IMAGES, workspace);
     presisi.push(ours);
-    inference.push(await runWorker('infer', { engine, images, batchSize: BATCH, threads }));
+    // Not warmed up, as the calibration isn't.
+    inference.push(await runWorker('infer', { engine, images, batchSize: BATCH, threads, warmUp: 0 }));
     console.error(`${where}: presisi quantized in ${ours.seconds.toFixed(2)} s`);
     if (!asked || peerAbsent !== undefined || 'reason' in workspace.quantizer) continue;
     try {

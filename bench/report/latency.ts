@@ -4,7 +4,17 @@ import { STUDY } from '../networks.js';
 import type { LatencyCase, LatencyResults, Variant } from '../parts/latency.js';
 import { median } from '../workers/measure.js';
 import { ORT_FORMS } from '../workspace.js';
-import { ABSENT, atMost, digits, geometricMean, ratio, type Section, table, type Verdict } from './format.js';
+import {
+  ABSENT,
+  atMost,
+  digits,
+  geometricMean,
+  megabytes,
+  ratio,
+  type Section,
+  table,
+  type Verdict,
+} from './format.js';
 import { limitBlocks, limitVerdicts } from './limit.js';
 import { latency, times } from './trials.js';
 
@@ -88,6 +98,19 @@ function verdictsAt(batch: number, all: readonly LatencyCase[], results: Latency
 const largest = (values: readonly number[]): number | undefined =>
   values.length > 0 ? Math.max(...values) : undefined;
 
+function memoryTable(cases: readonly LatencyCase[]): string {
+  const variants = ['presisi fp32', 'ort fp32', 'presisi int8', ...ORT_INT8] as const;
+  const peak = ({ trials }: LatencyCase, variant: Variant): string => {
+    const found = (trials[variant] ?? []).map(({ peakRssBytes }) => peakRssBytes);
+    return found.length > 0 ? megabytes(median(found)) : ABSENT;
+  };
+  const rows = cases.map((entry) => [
+    `${entry.network}, batch ${entry.batch}`,
+    ...variants.map((variant) => peak(entry, variant)),
+  ]);
+  return table(['network', ...variants.map((variant) => TITLES[variant])], rows);
+}
+
 function agreementTable(cases: readonly LatencyCase[]): string {
   const columns = ['presisi int8', ...ORT_INT8] as const;
   const show = (found: Agreement | undefined): string =>
@@ -140,6 +163,8 @@ export function latencySection(results: LatencyResults): Section {
       ...(ortInt8Absent === undefined ? [] : [`**No INT8 of ONNX Runtime: ${ortInt8Absent}.**`]),
       ...tables,
       ...limitBlocks(results),
+      'Peak resident memory of the process in MB, Node.js and the pictures included, medians over the trials:',
+      memoryTable(cases),
       'Agreement of outputs: least cosine over the pictures, pictures with the same best class. *Its file* is the ' +
         'quantized ONNX file executed node by node, without optimisation.',
       agreementTable(cases),

@@ -1,6 +1,6 @@
 import { type Activity, disturbance } from '../machine.js';
 import { PARTS, type Part } from '../options.js';
-import type { Results } from '../results.js';
+import type { Measured, Results, Settings } from '../results.js';
 import { costSection } from './cost.js';
 import { type Section, verdictTable } from './format.js';
 import { disagreements, latencySection } from './latency.js';
@@ -22,16 +22,16 @@ const SECTIONS: { readonly [P in Part]: (found: NonNullable<Found[P]>['found']) 
 
 interface Shown {
   readonly section: Section;
-  readonly activity: Activity;
+  readonly measured: Measured<unknown>;
 }
 
 function show<P extends Part>(part: P, parts: Found): Shown | undefined {
   const measured = parts[part];
   // TypeScript doesn't see that both are of the same part.
-  return measured && { section: SECTIONS[part](measured.found as never), activity: measured };
+  return measured && { section: SECTIONS[part](measured.found as never), measured };
 }
 
-function about({ date, minutes, load, clocksMHz, others, steal }: Activity): string {
+function activityLine({ date, minutes, load, clocksMHz, others, steal }: Activity): string {
   const [before, after] = clocksMHz.map((clocks) => [...new Set(clocks)].join(', '));
   const shares = [
     ...(others === undefined ? [] : [`${(others * 100).toFixed(1)} % of the cores' time went to other processes`]),
@@ -44,28 +44,34 @@ function about({ date, minutes, load, clocksMHz, others, steal }: Activity): str
   ].join('; ');
 }
 
-function machineLine({ machine, options }: Results): string {
+function settingsLine(part: Part, { threads, trials, fitTrials }: Settings): string {
+  return `${threads} threads, ${part === 'cost' ? fitTrials : trials} trials`;
+}
+
+function machineLine({ machine }: Results): string {
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
   const governor = machine.governor === undefined ? '' : `, governor ${machine.governor}`;
   return (
     `${machine.cpu}, ${machine.cores} logical cores${governor}, ${(machine.memoryBytes / 1e9).toFixed(0)} GB; INT8 by ` +
-    `${machine.int8Isa}. ${versions.join(', ')}. ${options.threads} threads, ${options.trials} trials ` +
-    `(${options.fitTrials} of what is only fitted).`
+    `${machine.int8Isa}. ${versions.join(', ')}.`
   );
 }
 
 /** The results as Markdown. */
 export function markdown(results: Results): string {
-  const shown = PARTS.flatMap((part) => show(part, results.parts) ?? []);
+  const shown = PARTS.flatMap((part) => {
+    const found = show(part, results.parts);
+    return found ? { part, ...found } : [];
+  });
   const verdicts = shown.flatMap(({ section }) => section.verdicts);
   return [
     machineLine(results),
     ...(verdicts.length > 0 ? [verdictTable(verdicts)] : []),
-    ...shown.flatMap(({ section, activity }) => {
-      const problem = disturbance(activity);
+    ...shown.flatMap(({ part, section, measured }) => {
+      const problem = disturbance(measured);
       return [
         `### ${section.title}`,
-        `${about(activity)}.`,
+        `${settingsLine(part, measured.settings)}; ${activityLine(measured)}.`,
         ...(problem === undefined ? [] : [`**Not to be relied on: ${problem}.**`]),
         ...section.blocks,
       ];

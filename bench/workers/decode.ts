@@ -6,17 +6,19 @@ import { type Cost, costOf } from './measure.js';
 import type { DecodeTask } from './tasks.js';
 import { finish, internal, readTask } from './worker.js';
 
-async function trial({ engine: path, images }: DecodeTask): Promise<Cost> {
+async function trial({ engine: path, images, warmUp }: DecodeTask): Promise<Cost> {
   const { decodeImages, resolveImages } = await internal<typeof Images>('images');
   const { completePreprocessing, imageInput } = await internal<typeof Preprocess>('preprocess');
   const engine = await loadEngine(path);
   const preprocessing = completePreprocessing(engine.metadata.preprocessing ?? {}, imageInput(engine.inputs));
-  return costOf(async () => {
-    const named = await resolveImages(images, 'images');
+  const decode = async (files: readonly string[]): Promise<void> => {
+    const named = await resolveImages(files, 'images');
     for await (const { error } of decodeImages(named, preprocessing, new AbortController().signal)) {
       if (error) throw error;
     }
-  });
+  };
+  await decode(images.slice(0, warmUp));
+  return costOf(() => decode(images));
 }
 
 finish(await trial(await readTask<DecodeTask>()));

@@ -4,8 +4,9 @@ import { type Cost, costOf } from './measure.js';
 import type { InferTask } from './tasks.js';
 import { finish, readTask } from './worker.js';
 
-async function trial({ engine: path, images, batchSize, threads }: InferTask): Promise<Cost> {
+async function trial({ engine: path, images, batchSize, threads, warmUp }: InferTask): Promise<Cost> {
   const engine = await loadEngine(path, { threads });
+  await infer(engine, images.slice(0, warmUp), { batchSize });
   return costOf(() => infer(engine, images, { batchSize }));
 }
 

@@ -1,6 +1,6 @@
 // One trial: loads one file with one runtime, warms up, measures.
 import { readFileSync } from 'node:fs';
-import { costOf, median, peakRssBytes, repeat, timed } from './measure.js';
+import { median, peakRssBytes, repeat, timed } from './measure.js';
 import { type Run, runtimeOf } from './runtimes.js';
 import type { LatencyResult, LatencyTask } from './tasks.js';
 import { finish, readTask } from './worker.js';
@@ -30,16 +30,12 @@ async function trial(task: LatencyTask): Promise<LatencyResult> {
   const network = await (await runtimeOf(task.subject)).load(task.subject);
   const run = network.prepare(data, task.dims);
   await repeat(run, task.warmUp);
-  let times: number[] = [];
-  const cost = await costOf(async () => {
-    times = await repeat(async () => (await timed(run))[1], task.measure);
-  });
+  const times = await repeat(async () => (await timed(run))[1], task.measure);
   const peak = peakRssBytes();
   const all = batches.map((batch) => network.prepare(batch, task.dims));
   return {
     medianMs: median(times),
     runs: times.length,
-    cost,
     peakRssBytes: peak,
     outputs: task.collectOutputs ? await collect(all) : undefined,
   };

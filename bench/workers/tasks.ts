@@ -26,8 +26,6 @@ export interface LatencyResult {
   /** Of the measured runs. */
   readonly medianMs: number;
   readonly runs: number;
-  /** Wall and CPU time of the measured runs. */
-  readonly cost: Cost;
   readonly peakRssBytes: number;
   /** First output for all pictures: float32 values, base64. */
   readonly outputs?: string | undefined;
@@ -90,12 +88,15 @@ export interface InferTask {
   readonly images: readonly string[];
   readonly batchSize: number;
   readonly threads: number;
+  /** How many of the pictures go through before time is taken. */
+  readonly warmUp: number;
 }
 
 /** From files to pixels, as `infer()` does it with this engine. */
 export interface DecodeTask {
   readonly engine: string;
   readonly images: readonly string[];
+  readonly warmUp: number;
 }
 
 export interface OverheadTask {

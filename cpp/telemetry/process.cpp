@@ -134,7 +134,13 @@ class ProcessReader : public Reader {
       if (seldom && !std::isnan(own.user)) now_[Children] = others.living;
     }
     if (all || rarely_.due(now)) readStatus(now);
-    if (all || pss_.due(now)) readPss();
+    // It would delay the start; the last sample has it in any case.
+    if (first_) {
+      pss_.done(now, now);
+    } else if (all || pss_.due(now)) {
+      readPss();
+    }
+    first_ = false;
     for (size_t i = 0; i < columns_.size(); ++i) values[i] = now_[columns_[i]];
   }
 
@@ -229,6 +235,7 @@ class ProcessReader : public Reader {
   Pace seldom_{100ms};
   Pace rarely_{1s};
   Pace pss_{1s, 2000};
+  bool first_ = true;
   std::array<Growing, kColumns> counters_;
   std::array<double, kColumns> now_{};
   std::vector<Column> columns_;  ///< of the quantities

@@ -3,12 +3,12 @@ import { z } from 'zod';
 import { atCaller, invalidArgument } from '../errors.js';
 import { check, flag, integer, listener, number, oneOf, options, present, signal, strings, text } from '../options.js';
 import type { Cancelable } from '../signal.js';
+import { PRESETS, type Preset, presetOptions } from './experiment/presets.js';
 import type { ExperimentOptions } from './experiment.js';
-import { machine } from './machine.js';
-import { PRESETS, type Preset, presetOptions } from './presets.js';
-import type { CharacterizeProgress } from './progress.js';
 import type { Results } from './results.js';
-import { type Characterization, runExperiment } from './run.js';
+import { machine } from './run/machine.js';
+import type { CharacterizeProgress } from './run/progress.js';
+import { type Characterization, runExperiment } from './run/run.js';
 
 export interface CharacterizeOptions extends Cancelable {
   /**
@@ -116,7 +116,10 @@ function changed(options: ExperimentOptions, quick: boolean, repeats: number | u
 
 /** What reports take to draw is loaded when there is something to draw. */
 async function writeReports(results: Results, folder: string): Promise<readonly string[]> {
-  const [{ summarize }, { writeReport }] = await Promise.all([import('./summarize.js'), import('../report/report.js')]);
+  const [{ summarize }, { writeReport }] = await Promise.all([
+    import('./summary/summarize.js'),
+    import('../report/report.js'),
+  ]);
   const { html, markdown, csv, json } = await writeReport(summarize(results), folder);
   return [html, markdown, ...csv, ...json].filter((path) => path !== undefined);
 }

@@ -1,5 +1,5 @@
 import cliProgress from 'cli-progress';
-import type { CharacterizeProgress } from '../characterize/progress.js';
+import type { CharacterizeProgress } from '../characterize/run/progress.js';
 import { clock } from './progress.js';
 
 export interface TrialsDisplay {

@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander';
 import { characterize } from '../characterize/characterize.js';
-import { PRESETS, type Preset } from '../characterize/presets.js';
+import { PRESETS, type Preset } from '../characterize/experiment/presets.js';
 import type { Trial } from '../characterize/results.js';
-import type { Characterization } from '../characterize/run.js';
+import type { Characterization } from '../characterize/run/run.js';
 import { withoutEnding } from '../files.js';
 import { present } from '../options.js';
 import { integer, number } from './arguments.js';

@@ -1,4 +1,4 @@
-import type { ComparedFigure, ComparedQuantity, Comparison } from '../characterize/comparison.js';
+import type { ComparedFigure, ComparedQuantity, Comparison } from '../characterize/compare/comparison.js';
 import type { Estimate, Ratio } from '../characterize/summary.js';
 import * as format from './format.js';
 

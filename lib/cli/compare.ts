@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { compare } from '../characterize/compare.js';
+import { compare } from '../characterize/compare/compare.js';
 import { compareSections, markdownOf, textOf } from './compare-text.js';
 import { type Context, UsageError } from './context.js';
 

@@ -1,9 +1,9 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { knownTop1 } from '../characterize/accuracy-summary.js';
-import { recommend } from '../characterize/recommend.js';
-import { speedAtOne } from '../characterize/speed.js';
+import { knownTop1 } from '../characterize/summary/accuracy-summary.js';
+import { recommend } from '../characterize/summary/recommend.js';
+import { speedAtOne } from '../characterize/summary/speed.js';
+import { nameOf } from '../characterize/summary/why.js';
 import type { Limits, Recommendation, VariantSummary } from '../characterize/summary.js';
-import { nameOf } from '../characterize/why.js';
 import { present } from '../options.js';
 import { inPercent } from '../units.js';
 import { number } from './arguments.js';

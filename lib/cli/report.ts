@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { readResults } from '../characterize/read.js';
-import { summarize } from '../characterize/summarize.js';
+import { summarize } from '../characterize/summary/summarize.js';
 import { REPORT_FORMATS, type ReportFormat, writeReport } from '../report/report.js';
 import type { Context } from './context.js';
 

@@ -1,5 +1,5 @@
-import { counting } from '../characterize/measured.js';
 import type { LatencyStatistics, Resources, Results, Trial, Variant } from '../characterize/results.js';
+import { counting } from '../characterize/summary/measured.js';
 import type { Estimate, Ratio, Summary } from '../characterize/summary.js';
 import type { CsvRecord, CsvValue } from './csv.js';
 import { type Entry, groupsOf } from './variants.js';

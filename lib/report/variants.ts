@@ -1,6 +1,6 @@
-import { frameworkName } from '../characterize/label.js';
 import type { ExperimentModel, Variant } from '../characterize/results.js';
-import { speedAtOne } from '../characterize/speed.js';
+import { frameworkName } from '../characterize/summary/label.js';
+import { speedAtOne } from '../characterize/summary/speed.js';
 import type { Speed, Summary, VariantSummary } from '../characterize/summary.js';
 import type { LegendItem, Shape } from './document.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Results } from '../../lib/characterize/results.js';
-import { summarize } from '../../lib/characterize/summarize.js';
+import { summarize } from '../../lib/characterize/summary/summarize.js';
 import { shareOf, wilson } from '../../lib/statistics.js';
 import { syntheticResults } from './results-support.js';
 import { answersOf, latencies, MODEL, one, variantOf } from './summary-support.js';

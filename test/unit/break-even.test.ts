@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Results } from '../../lib/characterize/results.js';
-import { summarize } from '../../lib/characterize/summarize.js';
+import { summarize } from '../../lib/characterize/summary/summarize.js';
 import type { BreakEven } from '../../lib/characterize/summary.js';
 import { builds, latencies, MODEL, one, setRun, variantOf } from './summary-support.js';
 

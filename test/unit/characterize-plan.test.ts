@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { assembleResults } from '../../lib/characterize/assemble.js';
-import { Attempts } from '../../lib/characterize/attempts.js';
-import { Durations } from '../../lib/characterize/durations.js';
+import { Durations } from '../../lib/characterize/experiment/durations.js';
+import { type PlannedTrial, planOf, shuffle, variantsOf } from '../../lib/characterize/experiment/plan.js';
+import { checkSupplies, needsOf } from '../../lib/characterize/experiment/preflight.js';
 import type { Experiment } from '../../lib/characterize/experiment.js';
-import { failedTrial } from '../../lib/characterize/failed.js';
-import { type PlannedTrial, planOf, shuffle, variantsOf } from '../../lib/characterize/plan.js';
-import { checkSupplies, needsOf } from '../../lib/characterize/preflight.js';
-import { differences, type ExperimentRecord } from '../../lib/characterize/record.js';
 import type { Environment, Trial } from '../../lib/characterize/results.js';
+import { assembleResults } from '../../lib/characterize/run/assemble.js';
+import { Attempts } from '../../lib/characterize/run/attempts.js';
+import { failedTrial } from '../../lib/characterize/run/failed.js';
+import { differences, type ExperimentRecord } from '../../lib/characterize/run/record.js';
 import { PresisiError } from '../../lib/index.js';
 
 const environment: Environment = {

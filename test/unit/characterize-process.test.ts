@@ -4,8 +4,8 @@ import { access, readdir, readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { identityOfProcess, isRunning, lockFolder } from '../../lib/characterize/lock.js';
-import { endOrphan, runInProcess } from '../../lib/characterize/process.js';
+import { identityOfProcess, isRunning, lockFolder } from '../../lib/characterize/run/lock.js';
+import { endOrphan, runInProcess } from '../../lib/characterize/run/process.js';
 import type { TrialTask } from '../../lib/characterize/task.js';
 import { type Behaviour, FAKE_TRIAL, newFolder, run, smallExperiment } from './characterize-support.js';
 import { presisiRejection, ROOT, rejection, temporaryFolder } from './support.js';
@@ -146,7 +146,7 @@ describe('a folder', () => {
     for (const stale of [false, true]) {
       const to = await newFolder(folder);
       if (stale) await writeFile(join(to, 'lock.3'), holder({ pid: 2 ** 22 + 1 }));
-      const module = JSON.stringify(join(ROOT, 'dist', 'characterize', 'lock.js'));
+      const module = JSON.stringify(join(ROOT, 'dist', 'characterize', 'run', 'lock.js'));
       const script = `const { lockFolder } = await import(${module});
         process.stdin.resume();
         try { await lockFolder(${JSON.stringify(to)}); process.stdout.write('held'); } catch (e) { process.stdout.write(e.code ?? String(e)); }`;

@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { completeExperiment } from '../../lib/characterize/complete.js';
+import { completeExperiment } from '../../lib/characterize/experiment/complete.js';
+import { presetOptions } from '../../lib/characterize/experiment/presets.js';
+import { experimentFrom, readExperiment } from '../../lib/characterize/experiment/source.js';
 import type { ExperimentOptions } from '../../lib/characterize/experiment.js';
-import { presetOptions } from '../../lib/characterize/presets.js';
-import { experimentFrom, readExperiment } from '../../lib/characterize/source.js';
 import { fakeHost } from '../fixtures/characterize/host.mjs';
 import { smallExperiment } from './characterize-support.js';
 import { presisiRejection, ROOT, temporaryFolder } from './support.js';

@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExperimentOptions } from '../../lib/characterize/experiment.js';
-import type { CharacterizeProgress } from '../../lib/characterize/progress.js';
 import { resultsSchema, type Trial } from '../../lib/characterize/results.js';
-import { type RunOptions, runExperiment } from '../../lib/characterize/run.js';
+import type { CharacterizeProgress } from '../../lib/characterize/run/progress.js';
+import { type RunOptions, runExperiment } from '../../lib/characterize/run/run.js';
 import { fakeHost } from '../fixtures/characterize/host.mjs';
 import { picture, ROOT } from './support.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Results } from '../../lib/characterize/results.js';
-import { summarize } from '../../lib/characterize/summarize.js';
+import { summarize } from '../../lib/characterize/summary/summarize.js';
 import type { Claim } from '../../lib/characterize/summary.js';
 import { type SyntheticOptions, syntheticResults } from './results-support.js';
 import { answersOf, builds, latencies } from './summary-support.js';

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { compare, compareResults } from '../../lib/characterize/compare.js';
-import type { ComparedFigure, ComparedQuantity, Comparison } from '../../lib/characterize/comparison.js';
+import { compare, compareResults } from '../../lib/characterize/compare/compare.js';
+import type { ComparedFigure, ComparedQuantity, Comparison } from '../../lib/characterize/compare/comparison.js';
 import type { Results } from '../../lib/characterize/results.js';
 import { type SyntheticOptions, syntheticResults } from './results-support.js';
 import { answersOf, builds, latencies } from './summary-support.js';

@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { type Results, resultsSchema } from '../../lib/characterize/results.js';
-import { summarize } from '../../lib/characterize/summarize.js';
+import { summarize } from '../../lib/characterize/summary/summarize.js';
 import type { Summary } from '../../lib/characterize/summary.js';
 import { type SyntheticOptions, syntheticResults } from './results-support.js';
 

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { describe, expect, test } from 'vitest';
-import { counting } from '../../lib/characterize/measured.js';
+import { counting } from '../../lib/characterize/summary/measured.js';
 import { buildReport } from '../../lib/report/build.js';
 import { fitText, logTicks, renderSpec, textWidth, tickLabel } from '../../lib/report/chart.js';
 import { density } from '../../lib/report/charts/latency.js';

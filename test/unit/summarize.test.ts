@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { LatencyTrial, Results, Trial } from '../../lib/characterize/results.js';
-import { summarize } from '../../lib/characterize/summarize.js';
+import { summarize } from '../../lib/characterize/summary/summarize.js';
 import { syntheticResults } from './results-support.js';
 import { builds, latencies, MODEL, one, setRun, speedOf, variantOf } from './summary-support.js';
 

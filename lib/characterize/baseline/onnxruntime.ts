@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { PresisiError } from '../../errors.js';
 import { type ElementType, type TensorInfo, zeros } from '../../tensor.js';
 import { monotonicSeconds, type TimingRules, timeRuns } from '../../timing.js';
-import { physicalCores } from '../system.js';
+import { physicalCores } from '../device/system.js';
 import type { FrameworkNetwork, TimedNetwork } from './network.js';
 
 /** The part of onnxruntime-node that is used: it is an optional peer, so that its types may be absent. */

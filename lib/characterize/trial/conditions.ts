@@ -3,8 +3,8 @@ import { access } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { present } from '../../options.js';
 import type { Timeline } from '../../telemetry/types.js';
+import { systemText } from '../device/system.js';
 import type { Conditions } from '../results.js';
-import { systemText } from '../system.js';
 import type { TrialTask } from '../task.js';
 
 const run = promisify(execFile);

@@ -3,7 +3,7 @@ import { native } from '../../native.js';
 import { present } from '../../options.js';
 import { withSignal } from '../../signal.js';
 import type { PytorchModel } from '../baseline/pytorch.js';
-import { physicalCores } from '../system.js';
+import { physicalCores } from '../device/system.js';
 import type { TrialTask } from '../task.js';
 
 /** torchvision's and timm's functions take a number of classes; the user's own makes what it makes. */

@@ -1,4 +1,4 @@
-import { noEnergy } from '../../characterize/energy.js';
+import { noEnergy } from '../../characterize/summary/energy.js';
 import type { Speed, Summary } from '../../characterize/summary.js';
 import { barChart, fromZero } from '../charts/bars.js';
 import { type Block, numeric, type Section, text, words } from '../document.js';

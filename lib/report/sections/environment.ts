@@ -1,5 +1,5 @@
-import { frameworkName } from '../../characterize/label.js';
 import type { Variant } from '../../characterize/results.js';
+import { frameworkName } from '../../characterize/summary/label.js';
 import type { Summary } from '../../characterize/summary.js';
 import { numeric, type Section, type Table, words } from '../document.js';
 import { integer, quantity } from '../numbers.js';

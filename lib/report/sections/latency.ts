@@ -1,4 +1,4 @@
-import { frameworkName } from '../../characterize/label.js';
+import { frameworkName } from '../../characterize/summary/label.js';
 import type { Ratio, Speed, Summary } from '../../characterize/summary.js';
 import { logTicks } from '../chart.js';
 import { dotChart } from '../charts/dots.js';

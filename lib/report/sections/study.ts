@@ -1,4 +1,4 @@
-import { frameworkName } from '../../characterize/label.js';
+import { frameworkName } from '../../characterize/summary/label.js';
 import type { Summary } from '../../characterize/summary.js';
 import { type Block, type Section, text } from '../document.js';
 import { enumeration } from '../numbers.js';

@@ -1,4 +1,4 @@
-import { knownTop1 } from '../../characterize/accuracy-summary.js';
+import { knownTop1 } from '../../characterize/summary/accuracy-summary.js';
 import type { Recommendation, Summary, VariantSummary } from '../../characterize/summary.js';
 import { type Block, type Cell, numeric, type Section, type Table, type Tile, text, words } from '../document.js';
 import {

@@ -1,4 +1,4 @@
-import { noEnergy } from '../../characterize/energy.js';
+import { noEnergy } from '../../characterize/summary/energy.js';
 import type { Summary } from '../../characterize/summary.js';
 import { peak, timelineChart } from '../charts/timeline.js';
 import { type Block, type Cell, numeric, type Section, type Table, text, words } from '../document.js';
