@@ -181,7 +181,7 @@ const compressTrial = z.object({
       checkpointBytes: positive,
       onnxBytes: positive,
       engineBytes: positive,
-      /** Of the engine's weights alone. */
+      /** Of the weights as the engine holds them in memory; packing may pad small ones beyond their size in the file. */
       weightBytes: positive.optional(),
       /** SHA-256 of the engine file: equal ones mean that building is repeatable. */
       engineSha256: z.string(),

@@ -17,7 +17,7 @@ export class UsageError extends Error {
 }
 
 /** `nothing`: the work went well and found nothing, which a script must be able to tell from a failure. */
-export const EXIT = { ok: 0, failure: 1, usage: 2, nothing: 3, interrupted: 130 } as const;
+export const EXIT = { ok: 0, failure: 1, usage: 2, nothing: 3 } as const;
 
 export function createContext(json: boolean, signal: AbortSignal): Context {
   return {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module';
+import { constants } from 'node:os';
 import { Command, CommanderError } from 'commander';
 import { backendsCommand } from './backends.js';
 import { benchmarkCommand } from './benchmark.js';
@@ -59,8 +60,14 @@ function createProgram(context: () => Context): Command {
 
 async function main(): Promise<number> {
   const interrupt = new AbortController();
-  // The first Ctrl-C stops the work in order; a second one ends the process as usual.
-  process.once('SIGINT', () => interrupt.abort());
+  let interrupted = 0;
+  // The first Ctrl-C, or a polite request to end, stops the work in order; a second one ends the process as usual.
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => {
+      interrupted ||= 128 + constants.signals[name];
+      interrupt.abort();
+    });
+  }
   const context = createContext(json, interrupt.signal);
   try {
     await createProgram(() => context).parseAsync();
@@ -68,7 +75,7 @@ async function main(): Promise<number> {
   } catch (error) {
     if (interrupt.signal.aborted) {
       process.stderr.write('canceled\n');
-      return EXIT.interrupted;
+      return interrupted;
     }
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.ok;
