@@ -4,7 +4,7 @@ import { copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadEngine, type Progress, quantize, readCalibration } from '../../lib/index.js';
-import { fixture, picture, pictureFolder, presisiRejection, rejection, temporaryFolder } from './support.js';
+import { fixture, picture, pictureFolder, presisiRejection, ROOT, rejection, temporaryFolder } from './support.js';
 
 const folder = await temporaryFolder();
 const pictures = await pictureFolder(folder, 12);
@@ -24,6 +24,16 @@ async function logits(engineFile: string): Promise<number[]> {
 }
 
 describe('engines', () => {
+  test.each(['densenet169', 'mobilenet_v3_small'])(
+    '%s in FP16 takes about half of FP32, wide layers or narrow',
+    async (name) => {
+      const network = join(ROOT, 'models', 'zoo', `${name}.pth`);
+      const made = async (precision: 'fp32' | 'fp16') =>
+        (await quantize(network, { precision, output: path(`${name}.${precision}.engine`), backend: 'cpu' })).bytes;
+      expect((await made('fp16')) / (await made('fp32'))).toBeLessThan(0.62);
+    },
+  );
+
   test.each(['fp32', 'fp16', 'int8'] as const)(
     '%s: what is written runs, near what FP32 computes',
     async (precision) => {

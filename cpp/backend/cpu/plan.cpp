@@ -22,6 +22,8 @@ constexpr size_t kHeaderBytes = 16;
 /// Blocks are padded to whole registers. Where that makes a tensor larger than this, packing it when it is loaded is
 /// cheaper than the space: only small ones are affected.
 constexpr double kMostPadding = 1.1;
+/// Elements from which halving a tensor is more than its entry in the index takes.
+constexpr int64_t kWorthSection = 128;
 
 [[noreturn]] void damaged(const std::string& what) {
   throw Error(ErrorCode::InvalidEngine, "the engine's plan is damaged: " + what, "build the engine again");
@@ -29,23 +31,23 @@ constexpr double kMostPadding = 1.1;
 
 size_t aligned(size_t bytes) { return (bytes + Tensor::kAlignment - 1) / Tensor::kAlignment * Tensor::kAlignment; }
 
-/// A packed tensor as it is written.
+/// A tensor that is written beside the graph: packed, or as FP16, or both.
 struct Section {
   std::string name;
   const Tensor* tensor;
-  WeightStore::Packed packed;
+  std::optional<WeightStore::Packed> packed;
   std::vector<uint16_t> half;  ///< in place of the floats, where nothing is lost by it
 
-  const void* data() const { return half.empty() ? static_cast<const void*>(packed.data) : half.data(); }
-  size_t bytes() const { return half.empty() ? packed.bytes : half.size() * sizeof(uint16_t); }
+  const void* data() const { return half.empty() ? static_cast<const void*>(packed->data) : half.data(); }
+  size_t bytes() const { return half.empty() ? packed->bytes : half.size() * sizeof(uint16_t); }
 };
 
-/// Weights that were rounded to FP16 are kept as such.
-std::vector<uint16_t> asHalf(const WeightStore::Packed& packed) {
-  std::vector<uint16_t> half(packed.bytes / sizeof(float));
+/// Weights that were rounded to FP16 are kept as such; empty where something would be lost.
+std::vector<uint16_t> asHalf(const void* floats, size_t bytes) {
+  std::vector<uint16_t> half(bytes / sizeof(float));
   for (size_t i = 0; i < half.size(); ++i) {
     float value;
-    std::memcpy(&value, packed.data + i * sizeof(float), sizeof value);
+    std::memcpy(&value, static_cast<const uint8_t*>(floats) + i * sizeof(float), sizeof value);
     half[i] = floatToHalf(value);
     const float back = halfToFloat(half[i]);
     if (std::memcmp(&back, &value, sizeof value) != 0) return {};
@@ -76,12 +78,16 @@ std::vector<Section> sectionsOf(const onnx::Graph& graph, const WeightStore& wei
   const onnx::Links links(graph);
   std::vector<Section> sections;
   for (const auto& [name, tensor] : graph.initializers) {
-    if (tensor.rank() < 2 || !onlyWeights(graph, links, name)) continue;
-    std::optional<WeightStore::Packed> packed = weights.packed(tensor);
-    if (!packed || static_cast<double>(packed->bytes) > kMostPadding * static_cast<double>(tensor.bytes())) continue;
-    Section section{name, &tensor, std::move(*packed), {}};
-    if (tensor.dtype() == DType::Float32) section.half = asHalf(section.packed);
-    sections.push_back(std::move(section));
+    Section section{name, &tensor, std::nullopt, {}};
+    if (tensor.rank() >= 2 && onlyWeights(graph, links, name)) section.packed = weights.packed(tensor);
+    if (section.packed &&
+        static_cast<double>(section.packed->bytes) > kMostPadding * static_cast<double>(tensor.bytes()))
+      section.packed.reset();
+    if (tensor.dtype() == DType::Float32 && tensor.size() >= kWorthSection) {
+      section.half = section.packed ? asHalf(section.packed->data, section.packed->bytes)
+                                    : asHalf(tensor.data<void>(), tensor.bytes());
+    }
+    if (section.packed || !section.half.empty()) sections.push_back(std::move(section));
   }
   return sections;
 }
@@ -134,18 +140,21 @@ std::string writePlan(const onnx::Model& simplified, const WeightStore& weights)
   size_t offset = aligned(graph.size());
   json index{{"graph", graph.size()}, {"tensors", json::array()}};
   for (const Section& section : sections) {
-    const BlockedLayout& layout = section.packed.layout;
-    index["tensors"].push_back({{"name", section.name},
-                                {"shape", section.tensor->dims()},
-                                {"type", static_cast<int>(section.tensor->dtype())},
-                                {"half", !section.half.empty()},
-                                {"dims", layout.dims},
-                                {"padded", layout.padded},
-                                {"strides", layout.strides},
-                                {"blocks", layout.blocks},
-                                {"key", section.packed.key},
-                                {"offset", offset},
-                                {"bytes", section.bytes()}});
+    json entry{{"name", section.name},
+               {"shape", section.tensor->dims()},
+               {"type", static_cast<int>(section.tensor->dtype())},
+               {"half", !section.half.empty()},
+               {"offset", offset},
+               {"bytes", section.bytes()}};
+    if (section.packed) {
+      const BlockedLayout& layout = section.packed->layout;
+      entry["layout"] = {{"dims", layout.dims},
+                         {"padded", layout.padded},
+                         {"strides", layout.strides},
+                         {"blocks", layout.blocks},
+                         {"key", section.packed->key}};
+    }
+    index["tensors"].push_back(std::move(entry));
     offset += aligned(section.bytes());
   }
   // Names are protobuf strings, which may hold any bytes; JSON takes UTF-8 only.
@@ -214,7 +223,10 @@ onnx::Model readPlan(const uint8_t* data, size_t size, const std::shared_ptr<con
         tensor = Tensor::view(type, shape, from, owner);
       }
       if (tensor.bytes() / byteSize(type) > bytes / width) damaged("weights that are cut short");
-      weights.adopt(tensor, layoutFrom(entry, tensor, width, bytes), entry.at("key").get<std::string>());
+      if (entry.contains("layout")) {
+        const json& layout = entry.at("layout");
+        weights.adopt(tensor, layoutFrom(layout, tensor, width, bytes), layout.at("key").get<std::string>());
+      }
       known->second = std::move(tensor);
     }
     return model;

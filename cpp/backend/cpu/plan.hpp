@@ -15,8 +15,8 @@
 ///      0     8  magic "CPUPLAN\n"
 ///      8     4  format version
 ///     12     4  bytes of the index
-///     16        index, as CBOR: the bytes of the graph, and for each packed tensor its name, shape, type, layout and
-///               where it lies; then, 64-aligned, the ONNX graph without what is packed, and the tensors
+///     16        index, as CBOR: the bytes of the graph, and for each tensor beside it its name, shape, type, layout
+///               where it is packed, and where it lies; then, 64-aligned, the ONNX graph without them, and the tensors
 namespace presisi::cpu {
 
 /// `simplified` with what `weights` holds of it packed.
