@@ -45,7 +45,7 @@ describe('presisi characterize', () => {
     expect(lines[0]).toMatch(/^0 of 9 trials are done; some \d+:\d\d to go$/);
     expect(lines.slice(1, 10).every((line) => /^\[\d\/9\] \S+: [\d.]+ s, ETA \d+:\d\d$/.test(line))).toBe(true);
     expect(lines.slice(10)).toEqual(['']);
-    expect(stdout).toContain(`results:   ${join(output, 'results.json')}`);
+    expect(stdout.replace(/ +/g, ' ')).toContain(`results: ${join(output, 'results.json')}`);
     expect(stdout).toContain(join(output, 'report.html'));
     expect(stdout).toMatch(/^trials: +9 of 9$/m);
 

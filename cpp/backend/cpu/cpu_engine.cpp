@@ -33,6 +33,8 @@ CpuEngine::CpuEngine(const uint8_t* plan, size_t size, const std::shared_ptr<con
   lowerFirst(false, {}, {});
 }
 
+void releaseTeam() { omp_pause_resource(omp_pause_soft, omp_get_initial_device()); }
+
 /// Batch 1 is lowered now: what can't be built fails here, and the packed weights are ready.
 void CpuEngine::lowerFirst(bool simplify, const ProgressFn& progress, const StopToken& stop) {
   inputs_ = backend::describeInputs(model_);
@@ -46,7 +48,9 @@ void CpuEngine::lowerFirst(bool simplify, const ProgressFn& progress, const Stop
     const std::map<std::string, Dims> atOne = graph::inputShapes(model_, 1);
     for (const backend::TensorInfo& input : inputs_) key.shapes.push_back(atOne.at(input.name));
     program(key, {}, progress, stop);
+    releaseTeam();
   } catch (const Error& error) {
+    releaseTeam();
     // Shapes that depend on what is fed are known only then.
     for (const backend::TensorInfo& input : inputs_) {
       if (input.ranked && input.dims.size() <= 1) byValue_.insert(input.name);

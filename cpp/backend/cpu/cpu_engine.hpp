@@ -50,6 +50,11 @@ class CpuEngine : public backend::Engine, public std::enable_shared_from_this<Cp
   std::map<ProgramKey, std::shared_ptr<const Program>> programs_;
 };
 
+/// Ends the threads that OpenMP keeps for the calling thread; they come back when they are needed. Every thread that
+/// builds or runs has a team of its own, and once there are more threads in teams than processors, libgomp lets all of
+/// them sleep at every barrier instead of waiting awake: networks of many short steps then take several times as long.
+void releaseTeam();
+
 /// Physical cores of the affinity mask: two hardware threads of one core count once.
 int physicalCores();
 

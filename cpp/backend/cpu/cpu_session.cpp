@@ -47,7 +47,7 @@ struct CpuSession::Bound : Binding {
 CpuSession::CpuSession(std::shared_ptr<CpuEngine> engine, int threads, bool profile)
     : engine_(std::move(engine)), threads_(threads), profile_(profile) {}
 
-CpuSession::~CpuSession() = default;
+CpuSession::~CpuSession() { releaseTeam(); }
 
 int64_t CpuSession::arenaBytes() const {
   int64_t bytes = 0;

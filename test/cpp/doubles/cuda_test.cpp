@@ -73,6 +73,7 @@ TEST_SUITE("doubles/cuda") {
     CHECK(order == std::vector<int>{1, 2});
     CHECK(cudaEventElapsedTime(&ms, before, after) == cudaSuccess);
     CHECK(ms >= 20);
+    CHECK(cudaStreamSynchronize(stream) == cudaSuccess);  // the event is there before its task is put away
     CHECK(cudaStreamQuery(stream) == cudaSuccess);
     cudaEventDestroy(before);
     cudaEventDestroy(after);

@@ -21,7 +21,7 @@ inline std::string recordings() {
 /// What a reader gives now, by name; what is absent is left out.
 inline std::map<std::string, double> readings(telemetry::Reader& reader) {
   std::vector<double> values(reader.quantities().size(), -1);
-  reader.read(values.data());
+  reader.readAll(values.data());
   std::map<std::string, double> named;
   for (size_t i = 0; i < values.size(); ++i) {
     if (!std::isnan(values[i])) named[reader.quantities()[i].name] = values[i];

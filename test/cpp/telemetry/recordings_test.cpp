@@ -24,6 +24,7 @@ Recorded read(const std::string& device) {
       continue;
     }
     recorded.sources += (recorded.sources.empty() ? "" : " ") + source.name;
+    readings(*source.reader);  // the very first leaves out what would delay the start of a recording
     for (const auto& reading : current(*source.reader)) {
       INFO(reading.first);
       CHECK(recorded.values.insert(reading).second);  // no other source has it
