@@ -1,6 +1,7 @@
-import { access, constants, open, realpath, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { access, constants, open, realpath, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { fileSystemError, PresisiError } from './errors.js';
+import { native } from './native.js';
 
 /**
  * Finds out before minutes of work that a result could not be written. `outputs` are paths by the name of the option
@@ -47,24 +48,12 @@ export const TEMPORARY_ENDING = '.tmp';
 
 /**
  * Writes a file that is complete or absent, whatever happens meanwhile, and that outlives a loss of power from the
- * moment the promise resolves: temporary file, fsync, rename, fsync of the folder.
+ * moment the promise resolves.
+ *
+ * @throws PresisiError ERR_PRESISI_FILE_SYSTEM
  */
 export async function writeDurably(path: string, content: string): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}${TEMPORARY_ENDING}`);
-  try {
-    const file = await open(temporary, 'w');
-    try {
-      await file.writeFile(content);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-    await syncFolder(dirname(path));
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw fileSystemError('write', path, error);
-  }
+  await native().writeText(path, content, {});
 }
 
 /** Makes what was created, renamed or removed in a folder outlive a loss of power. */

@@ -23,10 +23,46 @@ export interface TracedScope extends Scope {
   readonly spans: SpanRecorder;
 }
 
+/** A listener whose errors stop the work; after that it hears no more. */
+export type Guard = <T>(listener: ((value: T) => void) | undefined) => (value: T) => void;
+
 /**
- * Wires a signal to native jobs for as long as `body` runs. An error thrown by the progress listener stops the work
- * and is what the promise rejects with.
+ * Gives `body` a signal that the caller's aborts, and so does what a guarded listener throws: that is what the promise
+ * rejects with then. `onStop` is called at once when either happens.
  */
+export async function stoppable<T>(
+  outer: AbortSignal | undefined,
+  body: (signal: AbortSignal, guarded: Guard) => Promise<T>,
+  onStop?: () => void,
+): Promise<T> {
+  outer?.throwIfAborted();
+  const inner = new AbortController();
+  const abort = (reason: unknown): void => {
+    if (inner.signal.aborted) return;
+    inner.abort(reason);
+    onStop?.();
+  };
+  const onAbort = (): void => abort(outer?.reason);
+  const guarded: Guard = (listener) => (value) => {
+    if (inner.signal.aborted) return;
+    try {
+      listener?.(value);
+    } catch (error) {
+      abort(error);
+    }
+  };
+  outer?.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await body(inner.signal, guarded);
+  } catch (error) {
+    // What stopped work throws is only the echo of the reason.
+    throw inner.signal.aborted ? inner.signal.reason : error;
+  } finally {
+    outer?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Wires a signal to native jobs for as long as `body` runs; see {@link stoppable}. */
 export async function withSignal<T>(
   options: {
     signal?: AbortSignal | undefined;
@@ -39,37 +75,17 @@ export async function withSignal<T>(
   signal?.throwIfAborted();
   const addon = native();
   const stop = addon.createStop();
-  const inner = new AbortController();
-  const abort = (reason: unknown): void => {
-    if (inner.signal.aborted) return;
-    inner.abort(reason);
-    addon.requestStop(stop);
-  };
-  const onAbort = (): void => abort(signal?.reason);
-  /** What a listener throws stops the work. */
-  const guarded =
-    <T>(listener: ((value: T) => void) | undefined) =>
-    (value: T): void => {
-      if (inner.signal.aborted) return;
-      try {
-        listener?.(value);
-      } catch (error) {
-        abort(error);
-      }
-    };
-  const report = guarded(onProgress);
-  signal?.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await body({
-      control: { stop, ...(onProgress && { onProgress: report }), ...(onLog && { onLog: guarded(onLog) }) },
-      signal: inner.signal,
-      report,
-      check: () => inner.signal.throwIfAborted(),
-    });
-  } catch (error) {
-    // What a stopped job throws is only the echo of the reason.
-    throw inner.signal.aborted ? inner.signal.reason : error;
-  } finally {
-    signal?.removeEventListener('abort', onAbort);
-  }
+  return stoppable(
+    signal,
+    (inner, guarded) => {
+      const report = guarded(onProgress);
+      return body({
+        control: { stop, ...(onProgress && { onProgress: report }), ...(onLog && { onLog: guarded(onLog) }) },
+        signal: inner,
+        report,
+        check: () => inner.throwIfAborted(),
+      });
+    },
+    () => addon.requestStop(stop),
+  );
 }

@@ -88,6 +88,12 @@ void writeFileAtomically(const std::string& path, const std::vector<ByteSpan>& p
   }
   if (::fsync(fd.get()) != 0) abandon(errno);
   if (::rename(temporary.c_str(), path.c_str()) != 0) abandon(errno);
+  // The new name outlives a loss of power once its folder is on the disk. A folder that may not be read can't be
+  // synced.
+  const size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const FileDescriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() >= 0 && ::fsync(directory.get()) != 0 && errno != EINVAL) fail("write", path, errno);
 }
 
 }  // namespace presisi

@@ -32,7 +32,8 @@ struct ByteSpan {
 };
 
 /// Writes the parts to a temporary file beside `path`, fsyncs and renames: readers see the old file or the new one,
-/// never a part, and a failure (no space, no permission) leaves nothing behind. Throws FileSystem.
+/// never a part, and a failure (no space, no permission) leaves nothing behind. What was written outlives a loss of
+/// power. Throws FileSystem.
 void writeFileAtomically(const std::string& path, const std::vector<ByteSpan>& parts);
 
 }  // namespace presisi

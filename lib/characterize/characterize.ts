@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { atCaller, invalidArgument } from '../errors.js';
 import { check, flag, integer, listener, number, oneOf, options, present, signal, strings, text } from '../options.js';
-import type { Cancelable } from '../signal.js';
+import { type Cancelable, stoppable } from '../signal.js';
 import { PRESETS, type Preset, presetOptions } from './experiment/presets.js';
 import type { ExperimentOptions } from './experiment.js';
 import type { Results } from './results.js';
@@ -122,30 +122,4 @@ async function writeReports(results: Results, folder: string): Promise<readonly 
   ]);
   const { html, markdown, csv, json } = await writeReport(summarize(results), folder);
   return [html, markdown, ...csv, ...json].filter((path) => path !== undefined);
-}
-
-/** A signal that the caller's aborts, and so does whatever a listener throws. */
-async function stoppable<T>(
-  outer: AbortSignal | undefined,
-  body: (
-    signal: AbortSignal,
-    guarded: <Value>(listen: ((value: Value) => void) | undefined) => (value: Value) => void,
-  ) => Promise<T>,
-): Promise<T> {
-  outer?.throwIfAborted();
-  const stop = new AbortController();
-  const onAbort = (): void => stop.abort(outer?.reason);
-  outer?.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await body(stop.signal, (listen) => (value) => {
-      if (stop.signal.aborted) return;
-      try {
-        listen?.(value);
-      } catch (error) {
-        stop.abort(error);
-      }
-    });
-  } finally {
-    outer?.removeEventListener('abort', onAbort);
-  }
 }

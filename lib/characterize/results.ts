@@ -301,7 +301,7 @@ const deviceSchema = z.object({
   /** `Jetson Orin Nano`, or the CPU's name where the device has none; what reports call it. */
   name: z.string(),
   cpu: z.string(),
-  cores: count,
+  cores: count.optional(),
   isa: z.string().optional(),
   memory: positive.optional(),
   gpu: z.object({ name: z.string(), cores: count.optional(), memory: positive.optional() }).optional(),

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import { deviceName } from '../characterize/device/device.js';
 import { present } from '../options.js';
 import { MONITOR_RATE, watch } from '../telemetry/monitor.js';
 import { metricsText, PROMETHEUS_TEXT, serve } from '../telemetry/prometheus.js';
@@ -119,11 +118,4 @@ async function* untilEnd(sampler: Sampler, signal: AbortSignal): AsyncGenerator<
   } catch (error) {
     if (!signal.aborted) throw error;
   }
-}
-
-/** What the device tree calls it, as Jetsons have one; else its CPU. */
-async function deviceName(root: string): Promise<string> {
-  const model = await readFile(join(root, '/proc/device-tree/model'), 'utf8').catch(() => '');
-  const name = model.replaceAll('\0', '').trim();
-  return name || (root === '' ? (cpus()[0]?.model.trim() ?? process.arch) : `recorded in ${root}`);
 }

@@ -19,6 +19,11 @@ namespace {
 // shape.
 constexpr size_t kKeptPrograms = 64;
 
+/// Lets go of the team when its block ends, however it does.
+struct TeamGuard {
+  ~TeamGuard() { releaseTeam(); }
+};
+
 }  // namespace
 
 CpuEngine::CpuEngine(onnx::Model model, const backend::BuildOptions& options, const ProgressFn& progress,
@@ -41,6 +46,7 @@ void CpuEngine::lowerFirst(bool simplify, const ProgressFn& progress, const Stop
   outputs_ = backend::describeOutputs(model_);
   if (options_.threads <= 0) options_.threads = physicalCores();
   omp_set_num_threads(options_.threads);
+  const TeamGuard guard;
   try {
     if (simplify) model_ = graph::simplify(model_);
     ProgramKey key;
@@ -48,9 +54,7 @@ void CpuEngine::lowerFirst(bool simplify, const ProgressFn& progress, const Stop
     const std::map<std::string, Dims> atOne = graph::inputShapes(model_, 1);
     for (const backend::TensorInfo& input : inputs_) key.shapes.push_back(atOne.at(input.name));
     program(key, {}, progress, stop);
-    releaseTeam();
   } catch (const Error& error) {
-    releaseTeam();
     // Shapes that depend on what is fed are known only then.
     for (const backend::TensorInfo& input : inputs_) {
       if (input.ranked && input.dims.size() <= 1) byValue_.insert(input.name);

@@ -24,6 +24,8 @@ constexpr size_t kHeaderBytes = 16;
 constexpr double kMostPadding = 1.1;
 /// Elements from which halving a tensor is more than its entry in the index takes.
 constexpr int64_t kWorthSection = 128;
+/// Elements; far above any there is, and so small that products of two don't overflow.
+constexpr int64_t kLongestBlock = 1 << 20;
 
 [[noreturn]] void damaged(const std::string& what) {
   throw Error(ErrorCode::InvalidEngine, "the engine's plan is damaged: " + what, "build the engine again");
@@ -112,7 +114,8 @@ BlockedLayout layoutFrom(const json& entry, const Tensor& tensor, size_t width, 
   }
   for (auto block = layout.blocks.rbegin(); block != layout.blocks.rend(); ++block) {
     const auto axis = static_cast<size_t>(block->first);
-    if (block->first < 0 || axis >= rank || block->second < 1 || step > (int64_t{1} << 32)) damaged("a layout");
+    if (block->first < 0 || axis >= rank || block->second < 1 || block->second > kLongestBlock || step > kLongestBlock)
+      damaged("a layout");
     reach += (block->second - 1) * step;
     step *= block->second;
     last[axis] /= block->second;

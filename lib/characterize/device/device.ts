@@ -15,19 +15,26 @@ export async function readDevice(root = ''): Promise<Device> {
   // The backends know this machine only.
   const known = root === '' ? await backends() : [];
   const board = await boardName(root);
-  const cpu = cpuName(info);
   const memory = await totalMemory(root);
+  const cores = await countCores(root, info);
   return {
-    name: board ?? (await productName(root)) ?? cpu,
-    cpu,
-    cores: await countCores(root, info),
+    name: await deviceName(root),
+    cpu: cpuName(info),
     ...present({
+      cores: cores === 0 ? undefined : cores,
       isa: isaOf(known) ?? isaFrom(info),
       memory,
       gpu: gpuOf(known) ?? (await jetsonGpu(root, board, memory)) ?? (await driverGpu(root)),
       powerMode: await powerMode(root),
     }),
   };
+}
+
+/** What people call it: the name of the board or the product, else of its CPU. */
+export async function deviceName(root = ''): Promise<string> {
+  return (
+    (await boardName(root)) ?? (await productName(root)) ?? cpuName((await systemText(root, '/proc/cpuinfo')) ?? '')
+  );
 }
 
 /** What boards with a device tree call themselves: `NVIDIA Jetson Orin Nano Developer Kit` is a `Jetson Orin Nano`. */
@@ -88,7 +95,7 @@ function fieldsOf(info: string, key: string): string[] {
   return [...info.matchAll(pattern)].map(([, value]) => value as string);
 }
 
-/** Physical cores; processors where the topology isn't told. */
+/** Physical cores; processors where the topology isn't told; 0 where nothing is. */
 async function countCores(root: string, info: string): Promise<number> {
   const names = await systemFolder(root, '/sys/devices/system/cpu');
   const processors = names.flatMap((name) => /^cpu(\d+)$/.exec(name)?.[1] ?? []).map(Number);

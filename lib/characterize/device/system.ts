@@ -29,7 +29,10 @@ export async function coresAmong(root: string, processors: readonly number[]): P
   return cores.size;
 }
 
-/** The physical cores that this process may use: as many threads as presisi takes where it is told 0. */
+/**
+ * The physical cores that this process may use: as many threads as presisi takes where it is told 0. The CPU backend counts
+ * them, too, but a process that measures another framework must not load it.
+ */
 export async function physicalCores(): Promise<number> {
   const allowed = /^Cpus_allowed_list:\s*(.*)$/m.exec((await systemText('', '/proc/self/status')) ?? '')?.[1];
   const processors = (allowed ?? '').split(',').flatMap((part) => {

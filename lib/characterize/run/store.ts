@@ -114,7 +114,7 @@ export class Store {
   }
 }
 
-const isTemporary = (name: string): boolean => name.startsWith('.') && name.endsWith(TEMPORARY_ENDING);
+const isTemporary = (name: string): boolean => name.endsWith(TEMPORARY_ENDING);
 
 /** `latency+densenet169+cpu-fp32+b1-t0+2~1.json`; no identity has a `+` of its own. */
 const fileName = ({ id, attempt }: Pick<Trial, 'id' | 'attempt'>): string =>

@@ -95,7 +95,7 @@ function rangeOf(values: readonly number[]): readonly [number, number] | undefin
 
 function throttleFlags({ timeline, window: { from, to } }: Observed): Flag[] {
   const cores = namesOf(timeline, /^throttle\.cpu\.\d+$/);
-  const grown = cores.map((name) => differenceOf(timeline, name, from, to) ?? 0);
+  const grown = cores.flatMap((name) => differenceOf(timeline, name, from, to) ?? []);
   const times = Math.round(grown.reduce((sum, count) => sum + count, 0));
   const flags: Flag[] = [];
   if (times > 0) {
@@ -125,7 +125,8 @@ function cpuFlags({ timeline, window }: Observed, limits: Experiment['disturbanc
     total(cores.map((core) => differenceOf(timeline, `${core}.${part}`, from, to)));
   const flags: Flag[] = [];
   const judge = (kind: Flag['kind'], who: string, seconds: number | undefined, limit: number): void => {
-    const value = seconds === undefined || capacity === 0 ? 0 : seconds / capacity;
+    if (seconds === undefined || capacity === 0) return;
+    const value = seconds / capacity;
     if (value - TICKS_SECONDS / (to - from) <= limit) return;
     flags.push({ kind, detail: `${who} took ${(value * 100).toFixed(0)} % of the CPU`, value, limit });
   };
@@ -140,8 +141,8 @@ function cpuFlags({ timeline, window }: Observed, limits: Experiment['disturbanc
 const ownCpu = (timeline: Timeline, { from, to }: Window): number | undefined =>
   total(['user', 'system'].map((part) => differenceOf(timeline, `process.cpu.${part}`, from, to)));
 
-function swapFlags({ swapped = 0 }: Observed): Flag[] {
-  if (swapped <= SWAPPED_BYTES) return [];
+function swapFlags({ swapped }: Observed): Flag[] {
+  if (swapped === undefined || swapped <= SWAPPED_BYTES) return [];
   const detail = `${(swapped / 1e6).toFixed(0)} MB were moved between memory and swap`;
   return [{ kind: 'swap', detail, value: swapped, limit: SWAPPED_BYTES }];
 }

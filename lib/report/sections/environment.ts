@@ -9,7 +9,10 @@ export function environmentSection({ results }: Summary): Section {
   const { device, environment, models } = results;
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['Device', device.name],
-    ['CPU', `${device.cpu}, ${integer(device.cores)} cores${device.isa ? `, ${device.isa}` : ''}`],
+    [
+      'CPU',
+      `${device.cpu}${device.cores === undefined ? '' : `, ${integer(device.cores)} cores`}${device.isa ? `, ${device.isa}` : ''}`,
+    ],
     ['Memory', device.memory === undefined ? undefined : quantity(device.memory, 'B')],
     [
       'GPU',

@@ -1,9 +1,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <iterator>
 #include <limits>
+#include <thread>
 
 #include "backend/cpu_models.hpp"
 #include "backend/registry.hpp"
@@ -213,6 +216,59 @@ TEST_CASE("a damaged plan is refused, wherever it is cut or changed, or still is
     changed[at] = static_cast<char>(changed[at] ^ 0x41);
     tryLoad(changed);  // any answer but a crash or another exception
   }
+}
+
+TEST_CASE("weights that are FP16 numbers take half the plan, and come back as they were, the smallest too") {
+  backend::Backend* backend = cpu();
+  if (backend == nullptr) return;
+  int halved = 0;
+  for (test::NamedModel& named : test::floatModels()) {
+    CAPTURE(named.name);
+    const size_t whole = backend->build(named.model, {}, {}, {})->serialize().size();
+    for (auto& [name, tensor] : named.model.graph.initializers) {
+      if (tensor.dtype() != DType::Float32 || tensor.size() < 128) continue;
+      Tensor rounded = tensor.clone();
+      // Most of them below 2^-14, where FP16 has fewer digits than elsewhere.
+      for (int64_t i = 0; i < rounded.size(); ++i) {
+        float& value = rounded.data<float>()[i];
+        value = halfToFloat(floatToHalf(value * 1e-4f));
+      }
+      tensor = rounded;
+    }
+    const auto engine = backend->build(named.model, {}, {}, {});
+    const auto plan = std::make_shared<std::string>(engine->serialize());
+    halved += static_cast<double>(plan->size()) < 0.7 * static_cast<double>(whole);
+    const auto loaded = backend->load(reinterpret_cast<const uint8_t*>(plan->data()), plan->size(), plan, {});
+    const backend::Feeds feeds = feedsFor(named.model, 1);
+    const Tensor expected = engine->createSession({})->run(feeds)[0];
+    const Tensor actual = loaded->createSession({})->run(feeds)[0];
+    CHECK(compare(expected, actual, named.step).largest == 0);
+  }
+  CHECK(halved > 0);
+}
+
+TEST_CASE("neither a build nor a session leaves threads behind, which would slow down all others") {
+  backend::Backend* backend = cpu();
+  if (backend == nullptr) return;
+  const auto threads = [] {
+    const std::filesystem::directory_iterator tasks("/proc/self/task");
+    return std::distance(begin(tasks), end(tasks));
+  };
+  const auto falls = [&](auto to) {
+    for (int wait = 0; wait < 10000 && threads() > to; ++wait)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return threads() <= to;
+  };
+  backend::BuildOptions options;
+  options.threads = 3;
+  const auto before = threads();
+  const auto engine = backend->build(test::floatModels()[0].model, options, {}, {});
+  CHECK(falls(before));
+  auto session = engine->createSession({});
+  session->parallel(3, [](int) {});
+  CHECK(threads() >= before + 2);
+  session.reset();
+  CHECK(falls(before));
 }
 
 TEST_CASE("feeds that do not fit are refused with what was expected") {

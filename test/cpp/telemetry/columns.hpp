@@ -5,9 +5,17 @@
 #include <string>
 #include <vector>
 
+#include "support/temporary_folder.hpp"
 #include "telemetry/reader.hpp"
 
 namespace presisi::test {
+
+/// A machine that consists of the files in this folder.
+inline telemetry::Place placeOf(const TemporaryFolder& folder) {
+  telemetry::Place place;
+  place.root = folder.path().string();
+  return place;
+}
 
 /// What a reader tells, by name.
 class Columns {

@@ -8,13 +8,8 @@ namespace presisi::telemetry {
 namespace {
 
 using test::Columns;
+using test::placeOf;
 using test::TemporaryFolder;
-
-Place placeOf(const TemporaryFolder& folder) {
-  Place place;
-  place.root = folder.path().string();
-  return place;
-}
 
 std::string cpu(int core) { return "sys/devices/system/cpu/cpu" + std::to_string(core); }
 

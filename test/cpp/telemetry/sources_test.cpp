@@ -12,6 +12,7 @@
 namespace presisi::telemetry {
 namespace {
 
+using test::placeOf;
 using test::TemporaryFolder;
 using test::throwsError;
 
@@ -32,12 +33,6 @@ const Source& find(const std::vector<Source>& sources, const std::string& name) 
 std::vector<std::string> quantitiesOf(const Source& source) {
   REQUIRE(source.reader);
   return test::Columns(*source.reader).names();
-}
-
-Place placeOf(const TemporaryFolder& folder) {
-  Place place;
-  place.root = folder.path().string();
-  return place;
 }
 
 void writeJetson(const TemporaryFolder& folder) {

@@ -8,13 +8,8 @@ namespace presisi::telemetry {
 namespace {
 
 using test::Columns;
+using test::placeOf;
 using test::TemporaryFolder;
-
-Place placeOf(const TemporaryFolder& folder) {
-  Place place;
-  place.root = folder.path().string();
-  return place;
-}
 
 /// Four cores, of which the third is offline; a line of interrupts as long as they come.
 std::string statText(const std::string& firstCore) {

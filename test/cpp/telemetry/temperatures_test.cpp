@@ -8,13 +8,8 @@ namespace presisi::telemetry {
 namespace {
 
 using test::Columns;
+using test::placeOf;
 using test::TemporaryFolder;
-
-Place placeOf(const TemporaryFolder& folder) {
-  Place place;
-  place.root = folder.path().string();
-  return place;
-}
 
 constexpr const char* kVirtual = "sys/devices/virtual/thermal";
 
