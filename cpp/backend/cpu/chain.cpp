@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 namespace presisi::cpu {
@@ -57,7 +58,38 @@ void store(const ChainTensor& t, const float* in, const Chain& chain, int64_t sa
 
 struct Buffers {
   std::vector<float> main, operand;
+  int64_t sample = -1;  ///< whose gates are in `main`
 };
+
+void requantizeBlock(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output,
+                     int64_t sample, int64_t row, int64_t rows, Buffers& buffers) {
+  const Kernels& k = kernels();
+  const Requantization& q = *chain.requantization;
+  const float* scale = q.scale.data();
+  if (q.gates >= 0) {
+    scale = buffers.main.data();
+    if (buffers.sample != sample) {
+      const auto index = static_cast<size_t>(q.gates);
+      Chain one;
+      one.samples = chain.samples;
+      one.columns = chain.columns;
+      load(chain.operands[index], operands[index], one, sample, 0, 1, buffers.main.data());
+      k.binaryRow(Binary::Mul, q.scale.data(), buffers.main.data(), 1, chain.columns);
+      buffers.sample = sample;
+    }
+  }
+  const ChainTensor& in = chain.input;
+  const uint8_t* from = at(input, in.dtype, (sample * chain.rows + row) * in.stride);
+  auto* to = static_cast<uint8_t*>(output) + (sample * chain.rows + row) * chain.output.stride;
+  const auto run = [&](auto* kernel, const auto* typed) {
+    kernel(typed, in.stride, scale, q.shift.data(), q.low, q.high, rows, chain.columns, to, chain.output.stride);
+  };
+  switch (in.dtype) {
+    case DType::Uint8: return run(k.quantizeUint8, from);
+    case DType::Int8: return run(k.quantizeInt8, reinterpret_cast<const int8_t*>(from));
+    default: return run(k.quantizeFloat, reinterpret_cast<const float*>(from));
+  }
+}
 
 void runBlock(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output,
               int64_t sample, int64_t row, int64_t rows, Buffers& buffers) {
@@ -112,6 +144,42 @@ bool ChainStage::nonNegative() const {
   }
 }
 
+void recogniseRequantization(Chain& chain) {
+  const bool integer = chain.output.dtype == DType::Uint8 || chain.output.dtype == DType::Int8;
+  if (!integer || chain.stages.empty() || chain.input.order != ChainTensor::Order::Pixels) return;
+  const ChainStage& first = chain.stages.front();
+  Requantization q;
+  q.low = chain.output.low;
+  q.high = chain.output.high;
+  const float unit = 1.0f / chain.output.scale;
+  q.scale.assign(static_cast<size_t>(chain.columns), chain.input.scale * unit);
+  q.shift.assign(q.scale.size(), 0.0f);
+  if (first.kind == ChainStage::Kind::Affine) {
+    for (size_t c = 0; c < q.scale.size(); ++c) {
+      q.scale[c] *= first.rowA[c];
+      q.shift[c] = first.rowB[c] * unit;
+    }
+  } else if (first.kind == ChainStage::Kind::PerSample && first.binary == Binary::Mul) {
+    q.gates = first.operand;
+  } else {
+    return;
+  }
+  for (size_t i = 1; i < chain.stages.size(); ++i) {
+    const ChainStage& stage = chain.stages[i];
+    if (stage.kind != ChainStage::Kind::Unary) return;
+    // Rounding keeps order: a bound of the numbers is, rounded, one of the integers.
+    if (stage.unary == Unary::Relu) {
+      q.low = std::max(q.low, 0.0f);
+    } else if (stage.unary == Unary::Clip) {
+      q.low = std::max(q.low, std::nearbyint(stage.alpha * unit));
+      q.high = std::min(q.high, std::nearbyint(stage.beta * unit));
+    } else {
+      return;
+    }
+  }
+  chain.requantization = std::move(q);
+}
+
 void runChain(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output) {
   const int64_t total = chain.samples * chain.rows;
   if (total == 0 || chain.columns == 0) return;
@@ -128,18 +196,19 @@ void runChain(const Chain& chain, const void* input, const std::vector<const voi
       buffers.main.resize(needed);
       buffers.operand.resize(needed);
     }
+    buffers.sample = -1;
     const auto [begin, end] = share(total, omp_get_num_threads(), omp_get_thread_num());
     for (int64_t at = begin; at < end;) {
       const int64_t sample = at / chain.rows;
       const int64_t row = at % chain.rows;
       const int64_t rows = std::min({blockRows, chain.rows - row, end - at});
-      runBlock(chain, input, operands, output, sample, row, rows, buffers);
+      (chain.requantization ? requantizeBlock : runBlock)(chain, input, operands, output, sample, row, rows, buffers);
       at += rows;
     }
   }
 }
 
-void runGlobalAverage(const Chain& shape, const void* input, float* output) {
+void runGlobalAverage(const Chain& shape, int64_t count, const void* input, float* output) {
   const Kernels& k = kernels();
   const ChainTensor& t = shape.input;
   const int threads = shape.samples * shape.rows * shape.columns < kWorthThreads ? 1 : omp_get_max_threads();
@@ -147,26 +216,26 @@ void runGlobalAverage(const Chain& shape, const void* input, float* output) {
   constexpr int64_t kGroup = 64;
   const int64_t groups = (shape.columns + kGroup - 1) / kGroup;
   const int64_t total = shape.samples * groups;
-  const float factor = (t.dtype == DType::Float32 ? 1.0f : t.scale) / static_cast<float>(shape.rows);
+  const float factor = (t.dtype == DType::Float32 ? 1.0f : t.scale) / static_cast<float>(count);
 #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
   for (int64_t job = 0; job < total; ++job) {
     const int64_t sample = job / groups;
     const int64_t first = job % groups * kGroup;
-    const int64_t count = std::min(kGroup, shape.columns - first);
+    const int64_t columns = std::min(kGroup, shape.columns - first);
     const uint8_t* in = at(input, t.dtype, sample * shape.rows * t.stride + first);
     float* out = output + sample * shape.columns + first;
     if (t.dtype == DType::Float32) {
       float sums[kGroup] = {};
-      k.sumRowsFloat(reinterpret_cast<const float*>(in), t.stride, shape.rows, count, sums);
-      for (int64_t c = 0; c < count; ++c) out[c] = sums[c] * factor;
+      k.sumRowsFloat(reinterpret_cast<const float*>(in), t.stride, shape.rows, columns, sums);
+      for (int64_t c = 0; c < columns; ++c) out[c] = sums[c] * factor;
     } else {
       int32_t sums[kGroup] = {};
       if (t.dtype == DType::Uint8) {
-        k.sumRowsUint8(in, t.stride, shape.rows, count, sums);
+        k.sumRowsUint8(in, t.stride, shape.rows, columns, sums);
       } else {
-        k.sumRowsInt8(reinterpret_cast<const int8_t*>(in), t.stride, shape.rows, count, sums);
+        k.sumRowsInt8(reinterpret_cast<const int8_t*>(in), t.stride, shape.rows, columns, sums);
       }
-      for (int64_t c = 0; c < count; ++c) out[c] = static_cast<float>(sums[c]) * factor;
+      for (int64_t c = 0; c < columns; ++c) out[c] = static_cast<float>(sums[c]) * factor;
     }
   }
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "backend/cpu/kernels/kernels.hpp"
@@ -40,17 +41,31 @@ struct ChainStage {
   bool nonNegative() const;  ///< whatever comes in, no result is below zero
 };
 
+/// Whole numbers from x * scale[c] + shift[c], with everything there is in those two: the scales of input and output,
+/// and the stages.
+struct Requantization {
+  std::vector<float> scale, shift;
+  int gates = -1;  ///< an operand, of one row a sample, that is multiplied with as well
+  float low, high;
+};
+
 struct Chain {
   int64_t samples = 1, rows = 1, columns = 1;
   ChainTensor input, output;
   std::vector<ChainStage> stages;
   std::vector<ChainTensor> operands;
+  /// Where it is in effect one multiplication and one addition for each channel, and integers come out.
+  std::optional<Requantization> requantization;
 };
+
+/// To be called when all else is filled in: finds what needs no more than one step in registers.
+void recogniseRequantization(Chain& chain);
 
 /// One pass over the data: load, every stage in registers and L1, store. Uses the calling thread's OpenMP team.
 void runChain(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output);
 
-/// Mean over the rows of each sample, times nothing but the scale; `output` is float [samples, columns].
-void runGlobalAverage(const Chain& shape, const void* input, float* output);
+/// Sum over the rows of each sample by `count`, which is their number unless they are sums themselves; `output` is
+/// float [samples, columns].
+void runGlobalAverage(const Chain& shape, int64_t count, const void* input, float* output);
 
 }  // namespace presisi::cpu

@@ -90,6 +90,11 @@ class Lowering {
   bool mayOverwrite(int value, const Group& group) const;
   void emitUnfused(const Group& group);
 
+  // lowering_integer.cpp: convolutions that our own kernels do faster than oneDNN's
+  bool emitInteger(const Group& group, const Matrix& matrix, const ConvolutionSpec& spec, const Destination& plan,
+                   int input, backend::LayerInfo info);
+  bool isAveraged(const std::string& tensor) const;  ///< over all its pixels
+
   // lowering_chain.cpp: element-wise chains and conversions
   void emitChain(const Group& group);
   void emitQuantize(const Group& group);
@@ -145,6 +150,9 @@ class Lowering {
   std::map<std::string, int> byName_;
   std::map<int, std::vector<std::string>> namesOf_;
   std::map<std::tuple<int, DType, Layout>, int> converted_;
+  /// Of images whose averages are wanted, by value: sums over parts of their pixels, [samples, parts, channels and
+  /// more].
+  std::map<int, int> partialSums_;
   /// Concatenations that grow one another (DenseNet) share one wide buffer: concat node -> first of its family.
   struct Growth {
     int previous = -1;     ///< the concat whose inputs are a prefix of this one's

@@ -199,6 +199,7 @@ void Lowering::emitChain(const Group& group) {
   if (quantize != nullptr) setQuantization(out, *quantize, nonNegative);
   const int output = addValue(out);
   chain.output = chainTensor(program_.values[static_cast<size_t>(output)]);
+  recogniseRequantization(chain);
   backend::LayerInfo layer = info(group, first(group).opType);
   if (quantize != nullptr) layer.requested = layer.precision = "int8";
   addChainStep(std::move(chain), main, std::move(operands), output, std::move(layer));

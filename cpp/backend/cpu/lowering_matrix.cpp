@@ -306,6 +306,7 @@ void Lowering::emitConvolution(const Group& group) {
   // Products of floats are floats: a Quantize behind them is a pass of its own.
   if (tail.quantize >= 0 && !spec.quantization.integer) return emitUnfused(group);
   const Destination plan = planDestination(group, tail, out, Layout::Nhwc, spec);
+  if (emitInteger(group, matrix, spec, plan, input, layer)) return;
   Primitive primitive;
   if (!createConvolution(spec, primitive)) return emitUnfused(group);
   emitPrimitive(group, primitive, matrix, spec.weights, input, commit(plan), std::move(layer));

@@ -92,15 +92,26 @@ void Lowering::emitGlobalAverage(const Group& group) {
   int input = valueOf(n.inputs[0]);
   if (program_.values[static_cast<size_t>(input)].layout != Layout::Nhwc)
     input = convert(input, DType::Float32, Layout::Nhwc);
+  const auto summed = partialSums_.find(input);
+  const Dims pixels = program_.values[static_cast<size_t>(input)].dims;
+  const bool partly = summed != partialSums_.end();
+  if (partly) input = summed->second;
   const Value& source = program_.values[static_cast<size_t>(input)];
   auto chain = std::make_shared<Chain>();
-  shapeChain(*chain, source.dims, Layout::Nhwc);
+  if (partly) {
+    chain->samples = source.dims[0];
+    chain->rows = source.dims[1];
+    chain->columns = pixels[1];
+  } else {
+    shapeChain(*chain, source.dims, Layout::Nhwc);
+  }
   chain->input = chainTensor(source);
+  const int64_t count = pixels[2] * pixels[3];
   const int output = addActivation(n.outputs[0], dimsOf(n.outputs[0]), DType::Float32, Layout::Nhwc);
-  addStep(info(group, n.opType), {input}, {output}).bind = [chain, input, output](const Binding& b) -> Runner {
+  addStep(info(group, n.opType), {input}, {output}).bind = [chain, count, input, output](const Binding& b) -> Runner {
     const void* in = b.pointer(input);
     auto* out = static_cast<float*>(b.pointer(output));
-    return [chain, in, out] { runGlobalAverage(*chain, in, out); };
+    return [chain, count, in, out] { runGlobalAverage(*chain, count, in, out); };
   };
   bindResult(group, output);
 }

@@ -114,8 +114,12 @@ struct BlockedLayout {
 /// Empty for layouts that can't be undone: opaque ones, and those that change the numbers.
 std::optional<BlockedLayout> blockedLayout(const dnnl::memory::desc& description);
 
+/// Elements from the first to the one behind the last, padding included.
+int64_t extent(const BlockedLayout& layout);
 /// Row-major again: a tensor of the same type and dimensions as `packed`, whose memory lies in that layout.
 Tensor unpack(const Tensor& packed, const BlockedLayout& layout);
+/// The way back, as one row of `extent()` elements; padding is 0.
+Tensor pack(const Tensor& plain, const BlockedLayout& layout);
 
 /// Copies row-major weights into the layout a primitive wants.
 dnnl::memory packWeights(const Tensor& weights, const Dims& dims, const dnnl::memory::desc& wanted);

@@ -27,13 +27,35 @@ std::shared_ptr<dnnl::memory> WeightStore::get(const std::string& name, const Te
   return entry.memory;
 }
 
+Tensor WeightStore::get(const std::string& name, const Tensor& weights, const BlockedLayout& wanted,
+                        const std::string& key) {
+  Entry& entry = entries_[{name, key}];
+  if (!entry.tensor.empty()) return entry.tensor;
+  const auto known = adopted_.find(weights.data<void>());
+  if (known != adopted_.end() && known->second.key == key) {
+    entry.tensor = Tensor::view(weights.dtype(), {extent(wanted)}, weights.data<void>(),
+                                std::make_shared<Tensor>(known->second.tensor));
+  } else {
+    entry.tensor = pack(plain(weights), wanted);
+  }
+  entry.layout = wanted;
+  entry.source = weights.data<void>();
+  bytes_ += static_cast<int64_t>(entry.tensor.bytes());
+  return entry.tensor;
+}
+
 std::optional<WeightStore::Packed> WeightStore::packed(const Tensor& tensor) const {
   std::optional<Packed> found;
   for (const auto& [name, entry] : entries_) {
     if (entry.source != tensor.data<void>()) continue;
+    if (found) return std::nullopt;
+    if (!entry.memory) {
+      found = Packed{entry.layout, name.second, entry.tensor.data<uint8_t>(), entry.tensor.bytes()};
+      continue;
+    }
     const dnnl::memory::desc description = entry.memory->get_desc();
     std::optional<BlockedLayout> layout = blockedLayout(description);
-    if (found || !layout) return std::nullopt;
+    if (!layout) return std::nullopt;
     found = Packed{std::move(*layout), name.second, static_cast<const uint8_t*>(entry.memory->get_data_handle()),
                    description.get_size()};
   }

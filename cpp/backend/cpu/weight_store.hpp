@@ -25,6 +25,9 @@ class WeightStore {
   std::shared_ptr<dnnl::memory> get(const std::string& name, const Tensor& weights, const Dims& dims,
                                     const dnnl::memory::desc& wanted);
 
+  /// The weights in a layout of our own, which `key` names, as one row.
+  Tensor get(const std::string& name, const Tensor& weights, const BlockedLayout& wanted, const std::string& key);
+
   /// The same numbers in row-major order.
   Tensor plain(const Tensor& weights) const;
 
@@ -47,7 +50,9 @@ class WeightStore {
     std::string key;
   };
   struct Entry {
-    std::shared_ptr<dnnl::memory> memory;
+    std::shared_ptr<dnnl::memory> memory;  ///< one of oneDNN's layouts,
+    Tensor tensor;                         ///< or one of our own
+    BlockedLayout layout;
     const void* source = nullptr;  ///< what was packed, for comparison only
   };
   std::map<const void*, Adopted> adopted_;

@@ -225,8 +225,118 @@ std::vector<NamedModel> floatModels() {
   return all;
 }
 
+namespace {
+
+/// x y-by-y for the names of models.
+std::string by(int64_t a, int64_t b) { return std::to_string(a) + "x" + std::to_string(b); }
+
+/// x, quantized -> Conv -> (activation) -> y, quantized
+NamedModel quantizedLayer(const Dims& image, const Dims& weights, std::vector<Attribute> attributes,
+                          const std::string& activation, bool unsignedInput) {
+  constexpr float kStep = 0.05f;
+  ModelBuilder b;
+  b.input("x", {-1, image[0], image[1], image[2]});
+  qdq(b, "x", "xd", 0.01f, unsignedInput);
+  quantizedWeights(b, "w", weights, 0);
+  b.weight("b", {weights[0]}).node("Conv", {"xd", "w", "b"}, {"c"}, std::move(attributes));
+  std::string last = "a";
+  if (activation == "Swish") {
+    b.node("Sigmoid", {"c"}, {"g"}).node("Mul", {"c", "g"}, {"a"});
+  } else if (activation == "Clip") {
+    b.scalar("low", -1.3f).scalar("high", 2.7f).node("Clip", {"c", "low", "high"}, {"a"});
+  } else if (!activation.empty()) {
+    b.node(activation, {"c"}, {"a"});
+  } else {
+    last = "c";
+  }
+  qdq(b, last, "y", kStep, activation == "Relu");
+  const std::string name = "of " + by(image[1], image[2]) + " by " + by(weights[2], weights[3]) + ", " +
+                           std::to_string(weights[1]) + " to " + std::to_string(weights[0]) + " " + activation +
+                           (unsignedInput ? " uint8" : "");
+  return {name, finish(b, "y"), kStep};
+}
+
+/// Depthwise convolutions of every kernel, stride and padding there is, on more and fewer channels and pixels than fill
+/// a register.
+void addDepthwise(std::vector<NamedModel>& all) {
+  struct Case {
+    int64_t channels, height, width, kernelHeight, kernelWidth, strideHeight, strideWidth;
+    std::vector<int64_t> pads;
+    const char* activation;
+    bool unsignedInput;
+  };
+  const std::vector<Case> cases = {
+      {16, 14, 14, 3, 3, 1, 1, {1, 1, 1, 1}, "Swish", false}, {24, 7, 7, 5, 5, 1, 1, {2, 2, 2, 2}, "HardSwish", false},
+      {40, 15, 13, 5, 5, 2, 2, {2, 2, 2, 2}, "Swish", true},  {19, 9, 23, 3, 3, 2, 2, {0, 1, 1, 0}, "", false},
+      {5, 6, 5, 3, 3, 1, 1, {1, 1, 1, 1}, "Relu", true},      {33, 3, 3, 5, 5, 1, 1, {2, 2, 2, 2}, "Clip", false},
+      {8, 10, 11, 2, 7, 1, 3, {0, 3, 1, 3}, "Swish", false},  {17, 12, 12, 7, 4, 3, 1, {3, 2, 3, 1}, "HardSwish", true},
+      {16, 9, 8, 1, 1, 1, 1, {0, 0, 0, 0}, "Swish", false},   {20, 20, 9, 8, 8, 1, 1, {4, 4, 3, 3}, "", true},
+      {9, 2, 2, 6, 6, 1, 1, {3, 3, 2, 2}, "Swish", false},    {18, 1, 40, 3, 3, 1, 2, {1, 1, 1, 1}, "HardSwish", false},
+      {7, 13, 13, 9, 9, 1, 1, {4, 4, 4, 4}, "Relu", false},
+  };
+  for (const Case& c : cases) {
+    NamedModel made = quantizedLayer(
+        {c.channels, c.height, c.width}, {c.channels, 1, c.kernelHeight, c.kernelWidth},
+        {ints("pads", c.pads), ints("strides", {c.strideHeight, c.strideWidth}), Attribute::ofInt("group", c.channels)},
+        c.activation, c.unsignedInput);
+    made.name = "depthwise " + made.name;
+    all.push_back(std::move(made));
+  }
+}
+
+/// 1x1 convolutions with a curve behind them, on more and fewer channels and pixels than fill a tile.
+void addPointwise(std::vector<NamedModel>& all) {
+  struct Case {
+    int64_t inputs, outputs, height, width;
+    const char* activation;
+    bool unsignedInput;
+  };
+  const std::vector<Case> cases = {
+      {8, 48, 9, 9, "Swish", false},      {24, 144, 13, 11, "HardSwish", false}, {16, 64, 5, 5, "Swish", true},
+      {12, 80, 1, 1, "Swish", false},     {40, 72, 7, 3, "HardSwish", true},     {4, 16, 17, 9, "Swish", false},
+      {20, 24, 3, 4, "HardSwish", false}, {28, 1, 12, 12, "Swish", true},        {6, 20, 8, 8, "Swish", false},
+      {8, 100, 1, 2, "HardSwish", false},
+  };
+  for (const Case& c : cases) {
+    NamedModel made =
+        quantizedLayer({c.inputs, c.height, c.width}, {c.outputs, c.inputs, 1, 1}, {}, c.activation, c.unsignedInput);
+    made.name = "pointwise " + made.name;
+    all.push_back(std::move(made));
+  }
+}
+
+/// As squeeze-and-excitation has it: the convolution's result stays float, is averaged, and scaled by what comes of it.
+NamedModel gated(int64_t channels, int64_t size, int64_t kernel, int64_t stride, const std::string& activation) {
+  constexpr float kStep = 0.02f;
+  ModelBuilder b;
+  b.input("x", {-1, channels, size, size});
+  qdq(b, "x", "xd", 0.01f);
+  quantizedConv(b, "xd", "c", {channels, 1, kernel, kernel}, channels, stride);
+  b.node(activation, {"c"}, {"a"}).node("GlobalAveragePool", {"a"}, {"p"}).node("Sigmoid", {"p"}, {"g"});
+  b.node("Mul", {"a", "g"}, {"m"});
+  std::string last = "m";
+  if (activation == "Relu") b.scalar("low", 0).scalar("high", 1).node("Clip", {"m", "low", "high"}, {last = "l"});
+  qdq(b, last, "y", kStep);
+  return {"gated " + activation + " of " + std::to_string(channels), finish(b, "y"), kStep};
+}
+
+}  // namespace
+
 std::vector<NamedModel> integerModels() {
   std::vector<NamedModel> all;
+  addDepthwise(all);
+  addPointwise(all);
+  all.push_back(gated(24, 9, 3, 1, "HardSwish"));
+  all.push_back(gated(70, 12, 5, 2, "Relu"));
+  {
+    // BatchNormalization between tensors that are quantized on one side, as in DenseNet.
+    ModelBuilder b;
+    b.input("x", {-1, 21, 6, 7}).weight("m", {21}).weight("o", {21}).weight("e", {21});
+    b.weight("v", {21}, 0.5f, 2).node("BatchNormalization", {"x", "m", "o", "e", "v"}, {"n"});
+    b.node("Relu", {"n"}, {"r"});
+    qdq(b, "r", "y", 0.05f);
+    all.push_back({"normalization", finish(b, "y"), 0.05f});
+  }
   const Dims image{-1, 8, 11, 13};
   constexpr float kStep = 0.05f;
   for (const char* activation : {"", "Relu", "HardSwish", "Sigmoid"}) {

@@ -132,6 +132,22 @@ TEST_CASE("what was asked to be INT8 runs in INT8, and what does not says why") 
   }
 }
 
+TEST_CASE("depthwise and curved 1x1 convolutions take our own kernels where the processor has the instructions") {
+  backend::Backend* backend = cpu();
+  if (backend == nullptr) return;
+#if defined(__x86_64__)
+  if (!__builtin_cpu_supports("avx512vnni")) return;
+  int own = 0;
+  for (const test::NamedModel& named : test::integerModels()) {
+    for (const backend::LayerInfo& layer : backend->build(named.model, {}, {}, {})->layers()) {
+      own += layer.kernel.rfind("presisi_depthwise", 0) == 0 || layer.kernel.rfind("presisi_pointwise", 0) == 0 ? 1 : 0;
+    }
+  }
+  // All but the kernel that is too large and the channels that are no multiple of four; and the depthwise relu6.
+  CHECK(own == 12 + 9 + 2 + 1);
+#endif
+}
+
 TEST_CASE("residual sums, activations and quantization are fused into the convolution") {
   backend::Backend* backend = cpu();
   if (backend == nullptr) return;

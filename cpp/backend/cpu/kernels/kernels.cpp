@@ -1,5 +1,7 @@
 #include "backend/cpu/kernels/kernels.hpp"
 
+#include "backend/cpu/kernels/integer.hpp"
+
 namespace presisi::cpu {
 
 const Kernels& kernels() {
@@ -16,6 +18,17 @@ const Kernels& kernels() {
   return best;
 #else
   return base::kTable;
+#endif
+}
+
+const IntegerKernels* integerKernels() {
+#if defined(__x86_64__)
+  static const bool supported = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                                __builtin_cpu_supports("avx512vnni");
+  return supported ? &avx512vnni::kTable : nullptr;
+#else
+  return nullptr;
 #endif
 }
 

@@ -41,6 +41,14 @@ struct Kernels {
                      int64_t stride);
   void (*storeInt8)(const float* in, float scale, float low, float high, int64_t rows, int64_t columns, int8_t* out,
                     int64_t stride);
+  /// All in one: out[r][c] = clamp(round half to even (in[r][c] * scale[c] + shift[c]), low, high), from memory to
+  /// memory, both strided. `out` is of uint8 or, where `low` is below 0, int8.
+  void (*quantizeFloat)(const float* in, int64_t inStride, const float* scale, const float* shift, float low,
+                        float high, int64_t rows, int64_t columns, uint8_t* out, int64_t outStride);
+  void (*quantizeUint8)(const uint8_t* in, int64_t inStride, const float* scale, const float* shift, float low,
+                        float high, int64_t rows, int64_t columns, uint8_t* out, int64_t outStride);
+  void (*quantizeInt8)(const int8_t* in, int64_t inStride, const float* scale, const float* shift, float low,
+                       float high, int64_t rows, int64_t columns, uint8_t* out, int64_t outStride);
   void (*unary)(Unary function, float alpha, float beta, float* x, int64_t count);
   /// x[r][c] = x[r][c] * scale[c] + shift[c]
   void (*affine)(const float* scale, const float* shift, float* x, int64_t rows, int64_t columns);
