@@ -175,12 +175,15 @@ export class Engine implements AsyncDisposable {
    * @returns each output by name, in memory that is the caller's own
    * @throws PresisiError ERR_PRESISI_SHAPE_MISMATCH, ERR_PRESISI_INVALID_ARGUMENT, ERR_PRESISI_DISPOSED
    */
-  run(feeds: Feeds, options: Cancelable = {}): Promise<Record<string, Tensor>> {
+  run(feeds: Feeds, options?: Cancelable): Promise<Record<string, Tensor>> {
     return atCaller(this.run, async () => {
-      const checked = check(runSchema, options, 'options');
+      // What stops work costs tens of microseconds, as long as a small network takes: it is made where it is used.
+      const checked = options && check(runSchema, options, 'options');
       const handle = this.#usable();
       const given = checkFeeds(feeds, this.inputs);
-      const { outputs } = await withSignal(checked, ({ control }) => native().runFeeds(handle, given, control));
+      const { outputs } = checked?.signal
+        ? await withSignal(checked, ({ control }) => native().runFeeds(handle, given, control))
+        : await native().runFeeds(handle, given, {});
       return Object.fromEntries(outputs.map(({ name, type, dims, data }) => [name, { type, dims, data }]));
     });
   }
