@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace presisi::cpu {
 
@@ -58,36 +59,53 @@ void store(const ChainTensor& t, const float* in, const Chain& chain, int64_t sa
 
 struct Buffers {
   std::vector<float> main, operand;
-  int64_t sample = -1;  ///< whose gates are in `main`
+  int64_t sample = -1;  ///< whose gates are in `operand`
 };
 
-void requantizeBlock(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output,
-                     int64_t sample, int64_t row, int64_t rows, Buffers& buffers) {
+void scaleBlock(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output,
+                int64_t sample, int64_t row, int64_t rows, Buffers& buffers) {
   const Kernels& k = kernels();
-  const Requantization& q = *chain.requantization;
-  const float* scale = q.scale.data();
-  if (q.gates >= 0) {
-    scale = buffers.main.data();
+  const Scaling& scaling = *chain.scaling;
+  const ChainTensor& in = chain.input;
+  const ChainTensor& out = chain.output;
+  int64_t columns = chain.columns, inStride = in.stride;
+  const int64_t outStride = out.stride;
+  const void* from = at(input, in.dtype, (sample * chain.rows + row) * inStride);
+  const float* scale = scaling.scale.data();
+  if (scaling.gates >= 0) {
+    scale = buffers.operand.data();
     if (buffers.sample != sample) {
-      const auto index = static_cast<size_t>(q.gates);
+      const auto index = static_cast<size_t>(scaling.gates);
       Chain one;
       one.samples = chain.samples;
-      one.columns = chain.columns;
-      load(chain.operands[index], operands[index], one, sample, 0, 1, buffers.main.data());
-      k.binaryRow(Binary::Mul, q.scale.data(), buffers.main.data(), 1, chain.columns);
+      one.columns = columns;
+      load(chain.operands[index], operands[index], one, sample, 0, 1, buffers.operand.data());
+      k.binaryRow(Binary::Mul, scaling.scale.data(), buffers.operand.data(), 1, columns);
       buffers.sample = sample;
     }
   }
-  const ChainTensor& in = chain.input;
-  const uint8_t* from = at(input, in.dtype, (sample * chain.rows + row) * in.stride);
-  auto* to = static_cast<uint8_t*>(output) + (sample * chain.rows + row) * chain.output.stride;
-  const auto run = [&](auto* kernel, const auto* typed) {
-    kernel(typed, in.stride, scale, q.shift.data(), q.low, q.high, rows, chain.columns, to, chain.output.stride);
+  if (in.order == ChainTensor::Order::Planes) {
+    load(in, input, chain, sample, row, rows, buffers.main.data());
+    from = buffers.main.data();
+    inStride = columns;
+  }
+  void* to = const_cast<uint8_t*>(at(output, out.dtype, (sample * chain.rows + row) * outStride));
+  if (scaling.uniform && inStride == columns && outStride == columns) {
+    columns *= rows;
+    rows = 1;
+  }
+  const auto run = [&](auto* kernel, auto* typedFrom, auto* typedTo) {
+    kernel(typedFrom, inStride, scale, scaling.shift.data(), scaling.low, scaling.high, rows, columns, typedTo,
+           outStride);
   };
+  if (out.dtype == DType::Float32) {
+    return run(k.scaleFloat, static_cast<const float*>(from), static_cast<float*>(to));
+  }
+  auto* bytes = static_cast<uint8_t*>(to);
   switch (in.dtype) {
-    case DType::Uint8: return run(k.quantizeUint8, from);
-    case DType::Int8: return run(k.quantizeInt8, reinterpret_cast<const int8_t*>(from));
-    default: return run(k.quantizeFloat, reinterpret_cast<const float*>(from));
+    case DType::Uint8: return run(k.quantizeUint8, static_cast<const uint8_t*>(from), bytes);
+    case DType::Int8: return run(k.quantizeInt8, static_cast<const int8_t*>(from), bytes);
+    default: return run(k.quantizeFloat, static_cast<const float*>(from), bytes);
   }
 }
 
@@ -123,6 +141,14 @@ void runBlock(const Chain& chain, const void* input, const std::vector<const voi
   store(chain.output, x, chain, sample, row, rows, output);
 }
 
+/// Rows that are worked on at once.
+int64_t blockRowsOf(const Chain& chain) {
+  int64_t rows = std::max<int64_t>(1, kBlock / std::max<int64_t>(chain.columns, 1));
+  // Planes are written a whole cache line at a time.
+  if (chain.output.order == ChainTensor::Order::Planes) rows = std::max<int64_t>(rows, 16);
+  return std::min(rows, chain.rows);
+}
+
 /// Cuts `total` into `parts` and gives part `index` as [begin, end).
 std::pair<int64_t, int64_t> share(int64_t total, int64_t parts, int64_t index) {
   return {total * index / parts, total * (index + 1) / parts};
@@ -144,49 +170,52 @@ bool ChainStage::nonNegative() const {
   }
 }
 
-void recogniseRequantization(Chain& chain) {
-  const bool integer = chain.output.dtype == DType::Uint8 || chain.output.dtype == DType::Int8;
-  if (!integer || chain.stages.empty() || chain.input.order != ChainTensor::Order::Pixels) return;
-  const ChainStage& first = chain.stages.front();
-  Requantization q;
-  q.low = chain.output.low;
-  q.high = chain.output.high;
-  const float unit = 1.0f / chain.output.scale;
-  q.scale.assign(static_cast<size_t>(chain.columns), chain.input.scale * unit);
-  q.shift.assign(q.scale.size(), 0.0f);
-  if (first.kind == ChainStage::Kind::Affine) {
-    for (size_t c = 0; c < q.scale.size(); ++c) {
-      q.scale[c] *= first.rowA[c];
-      q.shift[c] = first.rowB[c] * unit;
-    }
-  } else if (first.kind == ChainStage::Kind::PerSample && first.binary == Binary::Mul) {
-    q.gates = first.operand;
-  } else {
-    return;
-  }
-  for (size_t i = 1; i < chain.stages.size(); ++i) {
+void recogniseScaling(Chain& chain) {
+  const DType to = chain.output.dtype;
+  const bool integer = to == DType::Uint8 || to == DType::Int8;
+  if (!integer && (to != DType::Float32 || chain.input.dtype != DType::Float32)) return;
+  if (chain.output.order != ChainTensor::Order::Pixels) return;
+  // A copy, or another order, is none of this.
+  if (!integer && chain.stages.empty()) return;
+  Scaling scaling;
+  scaling.low = integer ? chain.output.low : -std::numeric_limits<float>::infinity();
+  scaling.high = integer ? chain.output.high : std::numeric_limits<float>::infinity();
+  const float unit = integer ? 1.0f / chain.output.scale : 1.0f;
+  // Rounding keeps order: a bound of the numbers is, rounded, one of the integers.
+  const auto bound = [&](float value) { return integer ? std::nearbyint(value * unit) : value; };
+  const auto channels = static_cast<size_t>(chain.columns);
+  scaling.scale.assign(std::max(channels, static_cast<size_t>(blockRowsOf(chain)) * channels),
+                       chain.input.scale * unit);
+  scaling.shift.assign(scaling.scale.size(), 0.0f);
+  for (size_t i = 0; i < chain.stages.size(); ++i) {
     const ChainStage& stage = chain.stages[i];
-    if (stage.kind != ChainStage::Kind::Unary) return;
-    // Rounding keeps order: a bound of the numbers is, rounded, one of the integers.
-    if (stage.unary == Unary::Relu) {
-      q.low = std::max(q.low, 0.0f);
-    } else if (stage.unary == Unary::Clip) {
-      q.low = std::max(q.low, std::nearbyint(stage.alpha * unit));
-      q.high = std::min(q.high, std::nearbyint(stage.beta * unit));
+    if (i == 0 && stage.kind == ChainStage::Kind::Affine) {
+      scaling.uniform = false;
+      scaling.scale.resize(channels);
+      scaling.shift.resize(channels);
+      for (size_t c = 0; c < channels; ++c) {
+        scaling.scale[c] *= stage.rowA[c];
+        scaling.shift[c] = stage.rowB[c] * unit;
+      }
+    } else if (i == 0 && stage.kind == ChainStage::Kind::PerSample && stage.binary == Binary::Mul) {
+      scaling.uniform = false;
+      scaling.gates = stage.operand;
+    } else if (stage.kind == ChainStage::Kind::Unary && stage.unary == Unary::Relu) {
+      scaling.low = std::max(scaling.low, 0.0f);
+    } else if (stage.kind == ChainStage::Kind::Unary && stage.unary == Unary::Clip) {
+      scaling.low = std::max(scaling.low, bound(stage.alpha));
+      scaling.high = std::min(scaling.high, bound(stage.beta));
     } else {
       return;
     }
   }
-  chain.requantization = std::move(q);
+  chain.scaling = std::move(scaling);
 }
 
 void runChain(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output) {
   const int64_t total = chain.samples * chain.rows;
   if (total == 0 || chain.columns == 0) return;
-  int64_t blockRows = std::max<int64_t>(1, kBlock / chain.columns);
-  // Planes are written a whole cache line at a time.
-  if (chain.output.order == ChainTensor::Order::Planes) blockRows = std::max<int64_t>(blockRows, 16);
-  blockRows = std::min(blockRows, chain.rows);
+  const int64_t blockRows = blockRowsOf(chain);
   const int threads = total * chain.columns < kWorthThreads ? 1 : omp_get_max_threads();
 #pragma omp parallel num_threads(threads) if (threads > 1)
   {
@@ -202,7 +231,7 @@ void runChain(const Chain& chain, const void* input, const std::vector<const voi
       const int64_t sample = at / chain.rows;
       const int64_t row = at % chain.rows;
       const int64_t rows = std::min({blockRows, chain.rows - row, end - at});
-      (chain.requantization ? requantizeBlock : runBlock)(chain, input, operands, output, sample, row, rows, buffers);
+      (chain.scaling ? scaleBlock : runBlock)(chain, input, operands, output, sample, row, rows, buffers);
       at += rows;
     }
   }

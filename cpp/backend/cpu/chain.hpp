@@ -41,11 +41,13 @@ struct ChainStage {
   bool nonNegative() const;  ///< whatever comes in, no result is below zero
 };
 
-/// Whole numbers from x * scale[c] + shift[c], with everything there is in those two: the scales of input and output,
-/// and the stages.
-struct Requantization {
-  std::vector<float> scale, shift;
-  int gates = -1;  ///< an operand, of one row a sample, that is multiplied with as well
+/// x * scale[c] + shift[c], clamped, with everything there is in those two: the scales of input and output, and the
+/// stages.
+struct Scaling {
+  std::vector<float> scale,
+      shift;            ///< of each channel; of as many elements as are worked on at once where all are equal
+  bool uniform = true;  ///< equal for all channels
+  int gates = -1;       ///< an operand, of one row a sample, that is multiplied with as well
   float low, high;
 };
 
@@ -54,12 +56,12 @@ struct Chain {
   ChainTensor input, output;
   std::vector<ChainStage> stages;
   std::vector<ChainTensor> operands;
-  /// Where it is in effect one multiplication and one addition for each channel, and integers come out.
-  std::optional<Requantization> requantization;
+  /// Where it is in effect one multiplication and one addition for each channel: one step in registers.
+  std::optional<Scaling> scaling;
 };
 
-/// To be called when all else is filled in: finds what needs no more than one step in registers.
-void recogniseRequantization(Chain& chain);
+/// To be called when all else is filled in.
+void recogniseScaling(Chain& chain);
 
 /// One pass over the data: load, every stage in registers and L1, store. Uses the calling thread's OpenMP team.
 void runChain(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output);

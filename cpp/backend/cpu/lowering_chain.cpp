@@ -34,6 +34,7 @@ void Lowering::shapeChain(Chain& chain, const Dims& dims, Layout layout) {
 void Lowering::addChainStep(Chain chain, int input, std::vector<int> operands, int output, backend::LayerInfo layer) {
   std::vector<int> reads{input};
   reads.insert(reads.end(), operands.begin(), operands.end());
+  recogniseScaling(chain);
   const auto shared = std::make_shared<const Chain>(std::move(chain));
   addStep(std::move(layer), std::move(reads), {output}).bind = [shared, input, operands,
                                                                 output](const Binding& b) -> Runner {
@@ -199,7 +200,6 @@ void Lowering::emitChain(const Group& group) {
   if (quantize != nullptr) setQuantization(out, *quantize, nonNegative);
   const int output = addValue(out);
   chain.output = chainTensor(program_.values[static_cast<size_t>(output)]);
-  recogniseRequantization(chain);
   backend::LayerInfo layer = info(group, first(group).opType);
   if (quantize != nullptr) layer.requested = layer.precision = "int8";
   addChainStep(std::move(chain), main, std::move(operands), output, std::move(layer));

@@ -49,6 +49,9 @@ struct Kernels {
                         float high, int64_t rows, int64_t columns, uint8_t* out, int64_t outStride);
   void (*quantizeInt8)(const int8_t* in, int64_t inStride, const float* scale, const float* shift, float low,
                        float high, int64_t rows, int64_t columns, uint8_t* out, int64_t outStride);
+  /// The same in floats, unrounded.
+  void (*scaleFloat)(const float* in, int64_t inStride, const float* scale, const float* shift, float low, float high,
+                     int64_t rows, int64_t columns, float* out, int64_t outStride);
   void (*unary)(Unary function, float alpha, float beta, float* x, int64_t count);
   /// x[r][c] = x[r][c] * scale[c] + shift[c]
   void (*affine)(const float* scale, const float* shift, float* x, int64_t rows, int64_t columns);
