@@ -90,9 +90,9 @@ class Lowering {
   bool mayOverwrite(int value, const Group& group) const;
   void emitUnfused(const Group& group);
 
-  // lowering_integer.cpp: convolutions that our own kernels do faster than oneDNN's
-  bool emitInteger(const Group& group, const Matrix& matrix, const ConvolutionSpec& spec, const Destination& plan,
-                   int input, backend::LayerInfo info);
+  // lowering_convolution.cpp: what our own kernels do faster than oneDNN's
+  bool emitOwnConvolution(const Group& group, const Matrix& matrix, const ConvolutionSpec& spec,
+                          const Destination& plan, int input, backend::LayerInfo layer);
   bool isAveraged(const std::string& tensor) const;  ///< over all its pixels
 
   // lowering_chain.cpp: element-wise chains and conversions

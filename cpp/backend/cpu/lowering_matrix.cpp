@@ -306,9 +306,11 @@ void Lowering::emitConvolution(const Group& group) {
   // Products of floats are floats: a Quantize behind them is a pass of its own.
   if (tail.quantize >= 0 && !spec.quantization.integer) return emitUnfused(group);
   const Destination plan = planDestination(group, tail, out, Layout::Nhwc, spec);
-  if (emitInteger(group, matrix, spec, plan, input, layer)) return;
+  if (emitOwnConvolution(group, matrix, spec, plan, input, layer)) return;
+  // A sum of integers in the destination's scale would round twice, and cut off what only the sum brings into range.
+  const bool lossy = plan.skip >= 0 && plan.skipBy == SkipBy::Convert && plan.value.quantized();
   Primitive primitive;
-  if (!createConvolution(spec, primitive)) return emitUnfused(group);
+  if (lossy || !createConvolution(spec, primitive)) return emitUnfused(group);
   emitPrimitive(group, primitive, matrix, spec.weights, input, commit(plan), std::move(layer));
 }
 

@@ -62,6 +62,84 @@ void quantizedConv(ModelBuilder& b, const std::string& in, const std::string& ou
 
 }  // namespace
 
+namespace {
+
+/// For the names of models.
+std::string by(int64_t a, int64_t b) { return std::to_string(a) + "x" + std::to_string(b); }
+
+/// Depthwise convolutions of every kernel, stride and padding there is, on more and fewer channels and pixels than fill
+/// a register.
+struct DepthwiseCase {
+  int64_t channels, height, width, kernelHeight, kernelWidth, strideHeight, strideWidth;
+  std::vector<int64_t> pads;
+  const char* activation;
+  bool unsignedInput;
+};
+const std::vector<DepthwiseCase> kDepthwiseCases = {
+
+    {16, 14, 14, 3, 3, 1, 1, {1, 1, 1, 1}, "Swish", false}, {24, 7, 7, 5, 5, 1, 1, {2, 2, 2, 2}, "HardSwish", false},
+    {40, 15, 13, 5, 5, 2, 2, {2, 2, 2, 2}, "Swish", true},  {19, 9, 23, 3, 3, 2, 2, {0, 1, 1, 0}, "", false},
+    {5, 6, 5, 3, 3, 1, 1, {1, 1, 1, 1}, "Relu", true},      {33, 3, 3, 5, 5, 1, 1, {2, 2, 2, 2}, "Clip", false},
+    {8, 10, 11, 2, 7, 1, 3, {0, 3, 1, 3}, "Swish", false},  {17, 12, 12, 7, 4, 3, 1, {3, 2, 3, 1}, "HardSwish", true},
+    {16, 9, 8, 1, 1, 1, 1, {0, 0, 0, 0}, "Swish", false},   {20, 20, 9, 8, 8, 1, 1, {4, 4, 3, 3}, "", true},
+    {9, 2, 2, 6, 6, 1, 1, {3, 3, 2, 2}, "Swish", false},    {18, 1, 40, 3, 3, 1, 2, {1, 1, 1, 1}, "HardSwish", false},
+    {7, 13, 13, 9, 9, 1, 1, {4, 4, 4, 4}, "Relu", false},
+};
+
+/// 1x1 convolutions on more and fewer channels and pixels than fill a tile.
+struct PointwiseCase {
+  int64_t inputs, outputs, height, width, stride;
+  const char* activation;
+  bool unsignedInput;
+};
+const std::vector<PointwiseCase> kPointwiseCases = {
+
+    {8, 48, 9, 9, 1, "Swish", false},      {24, 144, 13, 11, 1, "HardSwish", false},
+    {16, 64, 5, 5, 1, "Swish", true},      {12, 80, 1, 1, 1, "Swish", false},
+    {40, 72, 7, 3, 1, "HardSwish", true},  {4, 16, 17, 9, 1, "Swish", false},
+    {20, 24, 3, 4, 1, "HardSwish", false}, {28, 1, 12, 12, 1, "Swish", true},
+    {6, 20, 8, 8, 1, "Swish", false},      {8, 100, 1, 2, 1, "HardSwish", false},
+    {16, 64, 9, 11, 1, "", true},          {32, 100, 10, 10, 1, "Relu", false},
+    {24, 130, 9, 8, 2, "", false},         {8, 64, 15, 15, 2, "Clip", true},
+    {36, 48, 11, 5, 1, "Relu", true},
+};
+
+std::string describe(const Dims& image, const Dims& weights, const std::string& activation) {
+  return "of " + by(image[1], image[2]) + " by " + by(weights[2], weights[3]) + ", " + std::to_string(weights[1]) +
+         " to " + std::to_string(weights[0]) + " " + activation;
+}
+
+std::vector<Attribute> attributesOf(const DepthwiseCase& c) {
+  return {ints("pads", c.pads), ints("strides", {c.strideHeight, c.strideWidth}),
+          Attribute::ofInt("group", c.channels)};
+}
+
+void activate(ModelBuilder& b, const std::string& activation, const std::string& in, const std::string& out) {
+  if (activation == "Swish") {
+    b.node("Sigmoid", {in}, {out + "_g"}).node("Mul", {in, out + "_g"}, {out});
+  } else if (activation == "Clip") {
+    b.scalar("low", -1.3f).scalar("high", 2.7f).node("Clip", {in, "low", "high"}, {out});
+  } else {
+    b.node(activation.empty() ? "Identity" : activation, {in}, {out});
+  }
+}
+
+NamedModel floatLayer(const Dims& image, const Dims& weights, std::vector<Attribute> attributes,
+                      const std::string& activation) {
+  ModelBuilder b;
+  b.input("x", {-1, image[0], image[1], image[2]}).weight("w", weights, -0.3f, 0.3f).weight("b", {weights[0]});
+  b.node("Conv", {"x", "w", "b"}, {"c"}, std::move(attributes));
+  activate(b, activation, "c", "y");
+  return {describe(image, weights, activation), finish(b, "y"), 0};
+}
+
+/// As squeeze-and-excitation has it: the convolution's result is averaged, and scaled by what comes of it.
+void gate(ModelBuilder& b, const std::string& in, const std::string& out) {
+  b.node("GlobalAveragePool", {in}, {"p"}).node("Sigmoid", {"p"}, {"g"}).node("Mul", {in, "g"}, {out});
+}
+
+}  // namespace
+
 std::vector<NamedModel> floatModels() {
   std::vector<NamedModel> all;
   const Dims image{-1, 8, 11, 13};
@@ -222,13 +300,39 @@ std::vector<NamedModel> floatModels() {
     conv(b, "t", "y", 8, 4);
     all.push_back({"plain operators between convolutions", finish(b, "y"), 0});
   }
+  for (const DepthwiseCase& c : kDepthwiseCases) {
+    NamedModel made = floatLayer({c.channels, c.height, c.width}, {c.channels, 1, c.kernelHeight, c.kernelWidth},
+                                 attributesOf(c), c.activation);
+    made.name = "depthwise " + made.name;
+    all.push_back(std::move(made));
+  }
+  for (const PointwiseCase& c : kPointwiseCases) {
+    NamedModel made = floatLayer({c.inputs, c.height, c.width}, {c.outputs, c.inputs, 1, 1},
+                                 {ints("strides", {c.stride, c.stride})}, c.activation);
+    made.name = "pointwise " + made.name;
+    all.push_back(std::move(made));
+  }
+  {
+    ModelBuilder b;
+    b.input("x", {-1, 24, 9, 11}).weight("w", {24, 1, 3, 3}).weight("b", {24});
+    b.node("Conv", {"x", "w", "b"}, {"c"}, {ints("pads", {1, 1, 1, 1}), Attribute::ofInt("group", 24)});
+    b.node("HardSwish", {"c"}, {"a"});
+    gate(b, "a", "y");
+    all.push_back({"gated", finish(b, "y"), 0});
+  }
+  {
+    // The sum of a strided 1x1 convolution and one that isn't.
+    ModelBuilder b;
+    b.input("x", {-1, 12, 8, 10}).weight("w1", {80, 12, 1, 1}).weight("w2", {80, 12, 3, 3}, -0.3f, 0.3f);
+    b.node("Conv", {"x", "w1"}, {"c1"}, {ints("strides", {2, 2})});
+    b.node("Conv", {"x", "w2"}, {"c2"}, {ints("strides", {2, 2}), ints("pads", {1, 1, 1, 1})});
+    b.node("Add", {"c2", "c1"}, {"s"}).node("Relu", {"s"}, {"y"});
+    all.push_back({"residual of 1x1", finish(b, "y"), 0});
+  }
   return all;
 }
 
 namespace {
-
-/// x y-by-y for the names of models.
-std::string by(int64_t a, int64_t b) { return std::to_string(a) + "x" + std::to_string(b); }
 
 /// x, quantized -> Conv -> (activation) -> y, quantized
 NamedModel quantizedLayer(const Dims& image, const Dims& weights, std::vector<Attribute> attributes,
@@ -239,81 +343,51 @@ NamedModel quantizedLayer(const Dims& image, const Dims& weights, std::vector<At
   qdq(b, "x", "xd", 0.01f, unsignedInput);
   quantizedWeights(b, "w", weights, 0);
   b.weight("b", {weights[0]}).node("Conv", {"xd", "w", "b"}, {"c"}, std::move(attributes));
-  std::string last = "a";
-  if (activation == "Swish") {
-    b.node("Sigmoid", {"c"}, {"g"}).node("Mul", {"c", "g"}, {"a"});
-  } else if (activation == "Clip") {
-    b.scalar("low", -1.3f).scalar("high", 2.7f).node("Clip", {"c", "low", "high"}, {"a"});
-  } else if (!activation.empty()) {
-    b.node(activation, {"c"}, {"a"});
-  } else {
-    last = "c";
-  }
-  qdq(b, last, "y", kStep, activation == "Relu");
-  const std::string name = "of " + by(image[1], image[2]) + " by " + by(weights[2], weights[3]) + ", " +
-                           std::to_string(weights[1]) + " to " + std::to_string(weights[0]) + " " + activation +
-                           (unsignedInput ? " uint8" : "");
-  return {name, finish(b, "y"), kStep};
+  activate(b, activation, "c", "a");
+  qdq(b, "a", "y", kStep, activation == "Relu");
+  return {describe(image, weights, activation) + (unsignedInput ? " uint8" : ""), finish(b, "y"), kStep};
 }
 
-/// Depthwise convolutions of every kernel, stride and padding there is, on more and fewer channels and pixels than fill
-/// a register.
-void addDepthwise(std::vector<NamedModel>& all) {
-  struct Case {
-    int64_t channels, height, width, kernelHeight, kernelWidth, strideHeight, strideWidth;
-    std::vector<int64_t> pads;
-    const char* activation;
-    bool unsignedInput;
-  };
-  const std::vector<Case> cases = {
-      {16, 14, 14, 3, 3, 1, 1, {1, 1, 1, 1}, "Swish", false}, {24, 7, 7, 5, 5, 1, 1, {2, 2, 2, 2}, "HardSwish", false},
-      {40, 15, 13, 5, 5, 2, 2, {2, 2, 2, 2}, "Swish", true},  {19, 9, 23, 3, 3, 2, 2, {0, 1, 1, 0}, "", false},
-      {5, 6, 5, 3, 3, 1, 1, {1, 1, 1, 1}, "Relu", true},      {33, 3, 3, 5, 5, 1, 1, {2, 2, 2, 2}, "Clip", false},
-      {8, 10, 11, 2, 7, 1, 3, {0, 3, 1, 3}, "Swish", false},  {17, 12, 12, 7, 4, 3, 1, {3, 2, 3, 1}, "HardSwish", true},
-      {16, 9, 8, 1, 1, 1, 1, {0, 0, 0, 0}, "Swish", false},   {20, 20, 9, 8, 8, 1, 1, {4, 4, 3, 3}, "", true},
-      {9, 2, 2, 6, 6, 1, 1, {3, 3, 2, 2}, "Swish", false},    {18, 1, 40, 3, 3, 1, 2, {1, 1, 1, 1}, "HardSwish", false},
-      {7, 13, 13, 9, 9, 1, 1, {4, 4, 4, 4}, "Relu", false},
-  };
-  for (const Case& c : cases) {
-    NamedModel made = quantizedLayer(
-        {c.channels, c.height, c.width}, {c.channels, 1, c.kernelHeight, c.kernelWidth},
-        {ints("pads", c.pads), ints("strides", {c.strideHeight, c.strideWidth}), Attribute::ofInt("group", c.channels)},
-        c.activation, c.unsignedInput);
+void addLayers(std::vector<NamedModel>& all) {
+  for (const DepthwiseCase& c : kDepthwiseCases) {
+    NamedModel made = quantizedLayer({c.channels, c.height, c.width}, {c.channels, 1, c.kernelHeight, c.kernelWidth},
+                                     attributesOf(c), c.activation, c.unsignedInput);
     made.name = "depthwise " + made.name;
     all.push_back(std::move(made));
   }
-}
-
-/// 1x1 convolutions with a curve behind them, on more and fewer channels and pixels than fill a tile.
-void addPointwise(std::vector<NamedModel>& all) {
-  struct Case {
-    int64_t inputs, outputs, height, width;
-    const char* activation;
-    bool unsignedInput;
-  };
-  const std::vector<Case> cases = {
-      {8, 48, 9, 9, "Swish", false},      {24, 144, 13, 11, "HardSwish", false}, {16, 64, 5, 5, "Swish", true},
-      {12, 80, 1, 1, "Swish", false},     {40, 72, 7, 3, "HardSwish", true},     {4, 16, 17, 9, "Swish", false},
-      {20, 24, 3, 4, "HardSwish", false}, {28, 1, 12, 12, "Swish", true},        {6, 20, 8, 8, "Swish", false},
-      {8, 100, 1, 2, "HardSwish", false},
-  };
-  for (const Case& c : cases) {
-    NamedModel made =
-        quantizedLayer({c.inputs, c.height, c.width}, {c.outputs, c.inputs, 1, 1}, {}, c.activation, c.unsignedInput);
+  for (const PointwiseCase& c : kPointwiseCases) {
+    NamedModel made = quantizedLayer({c.inputs, c.height, c.width}, {c.outputs, c.inputs, 1, 1},
+                                     {ints("strides", {c.stride, c.stride})}, c.activation, c.unsignedInput);
     made.name = "pointwise " + made.name;
     all.push_back(std::move(made));
   }
 }
 
-/// As squeeze-and-excitation has it: the convolution's result stays float, is averaged, and scaled by what comes of it.
+/// A sum of what comes of `branch`, quantized or not, and of a 1x1 convolution.
+NamedModel residual(const std::string& name, bool quantizedBranch, bool unsignedBranch, int64_t outputs) {
+  constexpr float kStep = 0.05f;
+  ModelBuilder b;
+  b.input("x", {-1, 8, 9, 10});
+  qdq(b, "x", "xd", 0.01f);
+  quantizedConv(b, "xd", "c1", {outputs, 8, 3, 3});
+  std::string branch = "c1";
+  if (unsignedBranch) b.node("Relu", {"c1"}, {branch = "r1"});
+  if (quantizedBranch) qdq(b, branch, "d1", 0.03f, unsignedBranch), branch = "d1";
+  quantizedConv(b, "xd", "c2", {outputs, 8, 1, 1});
+  b.node("Add", {"c2", branch}, {"s"}).node("Relu", {"s"}, {"r"});
+  qdq(b, "r", "y", kStep, unsignedBranch);
+  return {name, finish(b, "y"), kStep};
+}
+
+/// The convolution's result stays float.
 NamedModel gated(int64_t channels, int64_t size, int64_t kernel, int64_t stride, const std::string& activation) {
   constexpr float kStep = 0.02f;
   ModelBuilder b;
   b.input("x", {-1, channels, size, size});
   qdq(b, "x", "xd", 0.01f);
   quantizedConv(b, "xd", "c", {channels, 1, kernel, kernel}, channels, stride);
-  b.node(activation, {"c"}, {"a"}).node("GlobalAveragePool", {"a"}, {"p"}).node("Sigmoid", {"p"}, {"g"});
-  b.node("Mul", {"a", "g"}, {"m"});
+  b.node(activation, {"c"}, {"a"});
+  gate(b, "a", "m");
   std::string last = "m";
   if (activation == "Relu") b.scalar("low", 0).scalar("high", 1).node("Clip", {"m", "low", "high"}, {last = "l"});
   qdq(b, last, "y", kStep);
@@ -324,8 +398,10 @@ NamedModel gated(int64_t channels, int64_t size, int64_t kernel, int64_t stride,
 
 std::vector<NamedModel> integerModels() {
   std::vector<NamedModel> all;
-  addDepthwise(all);
-  addPointwise(all);
+  addLayers(all);
+  all.push_back(residual("residual of floats behind 1x1", false, false, 64));
+  all.push_back(residual("residual of int8 behind 1x1", true, false, 72));
+  all.push_back(residual("residual of uint8 behind 1x1", true, true, 64));
   all.push_back(gated(24, 9, 3, 1, "HardSwish"));
   all.push_back(gated(70, 12, 5, 2, "Relu"));
   {

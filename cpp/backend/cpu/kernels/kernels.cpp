@@ -1,6 +1,6 @@
 #include "backend/cpu/kernels/kernels.hpp"
 
-#include "backend/cpu/kernels/integer.hpp"
+#include "backend/cpu/kernels/convolution.hpp"
 
 namespace presisi::cpu {
 
@@ -21,12 +21,10 @@ const Kernels& kernels() {
 #endif
 }
 
-const IntegerKernels* integerKernels() {
+const ConvolutionKernels* convolutionKernels(bool integers) {
 #if defined(__x86_64__)
-  static const bool supported = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                                __builtin_cpu_supports("avx512vnni");
-  return supported ? &avx512vnni::kTable : nullptr;
+  if (&kernels() != &avx512::kTable) return nullptr;
+  return !integers || __builtin_cpu_supports("avx512vnni") ? &avx512::kConvolutions : nullptr;
 #else
   return nullptr;
 #endif

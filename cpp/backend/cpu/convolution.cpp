@@ -1,0 +1,176 @@
+#include "backend/cpu/convolution.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace presisi::cpu {
+
+namespace {
+
+// Below this many multiply-accumulates, waking the team costs more than it saves.
+constexpr int64_t kWorthThreads = 50'000;
+// Pixels whose inputs stay in the first cache levels while all weights pass by.
+constexpr int64_t kPanel = 64;
+// Rows that a depthwise convolution of floats gathers: they stay in the first-level cache.
+constexpr int64_t kGatheredBytes = 24 << 10;
+
+int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+int64_t sizeOf(Element element) { return element == Element::Float ? 4 : 1; }
+
+const uint8_t* at(const void* base, int64_t bytes) { return static_cast<const uint8_t*>(base) + bytes; }
+uint8_t* at(void* base, int64_t bytes) { return static_cast<uint8_t*>(base) + bytes; }
+
+int teamFor(int64_t macs, int threads) { return macs < kWorthThreads ? 1 : threads; }
+
+int teamFor(const PointwiseTask& task, const PixelGrid& grid, int threads) {
+  return teamFor(grid.pixels() * task.inputs * task.outputs, threads);
+}
+
+/// Calls `f(job, thread)` for all jobs; each thread does neighbours.
+template <typename F>
+void share(int64_t jobs, int threads, F&& f) {
+#pragma omp parallel num_threads(threads) if (threads > 1)
+  {
+    const int64_t team = omp_get_num_threads(), thread = omp_get_thread_num();
+    for (int64_t job = jobs * thread / team; job < jobs * (thread + 1) / team; ++job) f(job, thread);
+  }
+}
+
+/// How a product is shared out among threads: by pixels, so that each reads all weights, or by outputs, so that each
+/// reads all pixels, whichever is less.
+struct Panels {
+  int64_t pixels, tile, tiles, count, parts;
+
+  Panels(const PointwiseTask& task, int64_t all, int threads)
+      : pixels(all), tile(task.tilePixels(all)), tiles((all + tile - 1) / tile) {
+    const bool byOutputs = threads > 1 && task.outputs > pixels && blocksOf(task.outputs) >= threads;
+    count = byOutputs ? 1 : (tiles * tile + kPanel - 1) / kPanel;
+    parts = byOutputs ? threads : 1;
+  }
+  int64_t first(int64_t panel) const { return std::min(tiles * panel / count * tile, pixels); }
+  int64_t longest() const { return std::min((tiles + count - 1) / count * tile, pixels); }
+};
+
+/// Room for a panel's inputs, once gathered and once as unsigned.
+struct PanelScratch {
+  int64_t gathered, flipped;
+
+  PanelScratch(const PointwiseTask& task, const PixelGrid& grid, const Panels& panels) {
+    const int64_t bytes = aligned(panels.longest() * task.inputs * sizeOf(task.source));
+    gathered = grid.dense() ? 0 : bytes;
+    flipped = task.source == Element::Int8 ? bytes : 0;
+  }
+  int64_t bytes() const { return gathered + flipped; }
+};
+
+/// The inputs of destination pixels [first, last), side by side.
+void gather(const PointwiseTask& task, const PixelGrid& grid, const void* in, int64_t first, int64_t last, void* out) {
+  const int64_t bytes = task.inputs * sizeOf(task.source);
+  for (int64_t p = first; p < last; ++p) {
+    const int64_t x = p % grid.width * grid.strideWidth;
+    const int64_t y = p / grid.width % grid.height * grid.strideHeight;
+    const int64_t sample = p / grid.width / grid.height;
+    std::memcpy(at(out, (p - first) * bytes), at(in, ((sample * grid.inHeight + y) * grid.inWidth + x) * bytes),
+                static_cast<size_t>(bytes));
+  }
+}
+
+}  // namespace
+
+FinishData::FinishData(int64_t channels)
+    : scale(static_cast<size_t>(blocksOf(channels) * kLanes), 1.0f), shift(scale.size()), start(scale.size()) {}
+
+int64_t blocksOf(int64_t channels) { return (channels + kLanes - 1) / kLanes; }
+
+int64_t DepthwiseTask::rowsAtOnce() const {
+  if (integer()) return (4 * quads() - kernelHeight) / strideHeight + 1;
+  const int64_t rows = kGatheredBytes / (columnsRead() * kLanes * 4);
+  return std::clamp<int64_t>((rows - kernelHeight) / strideHeight + 1, 1, std::min<int64_t>(outHeight, 8));
+}
+
+int64_t DepthwiseTask::scratchBytes() const {
+  const int64_t rows = integer() ? quads() : (rowsAtOnce() - 1) * strideHeight + kernelHeight;
+  return rows * columnsRead() * kLanes * 4;
+}
+
+BlockedLayout depthwiseLayout(const DepthwiseTask& task) {
+  const int64_t height = task.kernelHeight, width = task.kernelWidth;
+  BlockedLayout layout;
+  layout.dims = {task.channels, 1, height, width};
+  if (task.integer()) {
+    const int64_t quads = task.quads();
+    layout.padded = {blocksOf(task.channels) * kLanes, 1, quads * 4, width};
+    layout.strides = {width * quads * kLanes * 4, 0, kLanes * 4, quads * kLanes * 4};
+    layout.blocks = {{0, kLanes}, {2, 4}};
+  } else {
+    layout.padded = {blocksOf(task.channels) * kLanes, 1, height, width};
+    layout.strides = {height * width * kLanes, 0, width * kLanes, kLanes};
+    layout.blocks = {{0, kLanes}};
+  }
+  return layout;
+}
+
+BlockedLayout pointwiseLayout(const PointwiseTask& task) {
+  BlockedLayout layout;
+  layout.dims = {task.outputs, task.inputs, 1, 1};
+  layout.padded = {blocksOf(task.outputs) * kLanes, task.inputs, 1, 1};
+  layout.strides = {task.inputs * kLanes, task.integer() ? kLanes * 4 : kLanes, 0, 0};
+  layout.blocks = {{0, kLanes}};
+  if (task.integer()) layout.blocks.emplace_back(1, 4);
+  return layout;
+}
+
+int64_t scratchBytes(const DepthwiseTask& task, int threads) { return task.scratchBytes() * threads; }
+
+int64_t scratchBytes(const PointwiseTask& task, const PixelGrid& grid, int threads) {
+  const int team = teamFor(task, grid, threads);
+  return PanelScratch(task, grid, Panels(task, grid.pixels(), team)).bytes() * team;
+}
+
+int64_t partsOf(const DepthwiseTask& task) { return (task.outHeight + task.rowsAtOnce() - 1) / task.rowsAtOnce(); }
+
+void execute(const DepthwiseTask& task, int64_t samples, const void* in, void* out, float* totals, void* scratch) {
+  const int64_t parts = partsOf(task);
+  const int64_t blocks = blocksOf(task.channels);
+  const int64_t inBytes = task.inHeight * task.inWidth * task.channels * sizeOf(task.source);
+  const int64_t outputs = task.outHeight * task.outWidth * task.channels;
+  const int64_t outBytes = outputs * (task.toFloat ? 4 : 1);
+  const int64_t perThread = task.scratchBytes();
+  const ConvolutionKernels& kernels = *convolutionKernels(task.integer());
+  share(samples * parts * blocks,
+        teamFor(samples * outputs * task.kernelHeight * task.kernelWidth, omp_get_max_threads()),
+        [&](int64_t job, int64_t thread) {
+          const int64_t sample = job / blocks / parts;
+          kernels.depthwise(task, at(in, sample * inBytes), at(out, sample * outBytes),
+                            totals == nullptr ? nullptr : totals + job * kLanes,
+                            job / blocks % parts * task.rowsAtOnce(), job % blocks, at(scratch, thread * perThread));
+        });
+}
+
+void execute(const PointwiseTask& task, const PixelGrid& grid, const void* in, void* out, const void* skip,
+             void* scratch) {
+  const int threads = teamFor(task, grid, omp_get_max_threads());
+  const Panels panels(task, grid.pixels(), threads);
+  const int64_t blocks = blocksOf(task.outputs);
+  const PanelScratch room(task, grid, panels);
+  const ConvolutionKernels& kernels = *convolutionKernels(task.integer());
+  share(panels.count * panels.parts, threads, [&](int64_t job, int64_t thread) {
+    const int64_t panel = job / panels.parts, part = job % panels.parts;
+    const int64_t first = panels.first(panel), last = panels.first(panel + 1);
+    uint8_t* own = at(scratch, thread * room.bytes());
+    const void* inputs = at(in, first * task.inputs * sizeOf(task.source));
+    if (!grid.dense()) {
+      gather(task, grid, in, first, last, own);
+      inputs = own;
+    }
+    const int64_t begin = first * task.outputs;
+    kernels.pointwise(task, inputs, at(out, begin * (task.toFloat ? 4 : 1)),
+                      skip == nullptr ? nullptr : at(skip, begin * sizeOf(task.finish.skip)), last - first,
+                      blocks * part / panels.parts, blocks * (part + 1) / panels.parts, own + room.gathered);
+  });
+}
+
+}  // namespace presisi::cpu

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "backend/cpu/kernels/convolution.hpp"
+#include "backend/cpu/onednn.hpp"
+#include "core/tensor.hpp"
+
+/// What our own convolutions need around their kernels: the layouts of their weights, and teams.
+namespace presisi::cpu {
+
+/// Numbers of all channels, padded to whole blocks: what the pointers of a Finish look at.
+struct FinishData {
+  std::vector<float> scale, shift;
+  std::vector<int32_t> start;
+  explicit FinishData(int64_t channels);
+};
+
+int64_t blocksOf(int64_t channels);
+
+/// Of OIHW weights with one input channel in each group, or with a kernel of 1x1.
+BlockedLayout depthwiseLayout(const DepthwiseTask& task);
+BlockedLayout pointwiseLayout(const PointwiseTask& task);
+
+/// Where the pixels of a 1x1 convolution's input are.
+struct PixelGrid {
+  int64_t samples = 1, height = 1, width = 1;  ///< of the destination
+  int64_t inHeight = 1, inWidth = 1;
+  int64_t strideHeight = 1, strideWidth = 1;
+
+  int64_t pixels() const { return samples * height * width; }
+  bool dense() const { return strideHeight == 1 && strideWidth == 1; }
+};
+
+/// Of a run on so many threads.
+int64_t scratchBytes(const DepthwiseTask& task, int threads);
+int64_t scratchBytes(const PointwiseTask& task, const PixelGrid& grid, int threads);
+
+/// How many parts of the sums over a picture's pixels there are.
+int64_t partsOf(const DepthwiseTask& task);
+
+/// `in` and `out` are dense NHWC; on the calling thread's OpenMP team. `totals`, which may be null, is
+/// [samples, partsOf(task), channels padded to blocks]: sums of the output over some of its pixels.
+void execute(const DepthwiseTask& task, int64_t samples, const void* in, void* out, float* totals, void* scratch);
+/// `skip` may be null.
+void execute(const PointwiseTask& task, const PixelGrid& grid, const void* in, void* out, const void* skip,
+             void* scratch);
+
+}  // namespace presisi::cpu

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+
+/// Convolutions for shapes where oneDNN's kernels stay far from the processor's limit: depthwise ones and 1x1 ones, of
+/// floats and of 8-bit integers. For AVX-512, integers with VNNI; elsewhere oneDNN does it all.
+///
+/// Activations are NHWC: float, or uint8 or int8. VNNI multiplies unsigned by signed integers, so int8 activations are
+/// taken as x + 128, and what that adds to the sums is taken off their start. Sums of integers are exact; what follows
+/// happens in floats: activation(sum * scale + shift + skip * skipScale) times `factor`, clamped, and, unless the
+/// destination is float, rounded half to even.
+namespace presisi::cpu {
+
+/// Channels are worked on this many at a time; what is packed is padded with zeros to a multiple of it.
+constexpr int64_t kLanes = 16;
+
+enum class Curve {
+  None,       ///< ReLU and clips, too: they are part of the bounds
+  HardSwish,  ///< x clip(x / 6 + 1/2, 0, 1)
+  Swish,      ///< x sigmoid(x)
+};
+
+enum class Element { Float, Uint8, Int8 };
+
+/// What becomes of the sums. Per channel, padded.
+struct Finish {
+  const float* scale = nullptr;
+  const float* shift = nullptr;
+  const int32_t* start = nullptr;  ///< of sums of integers
+  Curve curve = Curve::None;
+  float factor = 1;     ///< 1 / scale of the destination; with Curve::None it is in the other numbers already
+  float skipScale = 0;  ///< of a tensor like the destination that is added, with Curve::None only
+  Element skip = Element::Float;
+  float low = 0, high = 255;  ///< integers where the destination is
+};
+
+struct DepthwiseTask {
+  int64_t channels = 0;
+  int64_t inHeight = 0, inWidth = 0, outHeight = 0, outWidth = 0;
+  int64_t kernelHeight = 0, kernelWidth = 0, strideHeight = 1, strideWidth = 1, padTop = 0, padLeft = 0;
+  Element source = Element::Float;
+  /// Integers: [block of channels][column of the kernel][quad of rows][channel][row of the quad].
+  /// Floats: [block of channels][row of the kernel][column][channel].
+  const void* weights = nullptr;
+  Finish finish;
+  bool toFloat = true;
+
+  bool integer() const { return source != Element::Float; }
+  int64_t quads() const { return (kernelHeight + 3) / 4; }  ///< of rows, for integers
+  int64_t columnsRead() const { return (outWidth - 1) * strideWidth + kernelWidth; }
+  /// Rows of the output made from the same rows of the input.
+  int64_t rowsAtOnce() const;
+  int64_t scratchBytes() const;  ///< of each thread, 64-aligned
+};
+/// Largest kernel of a DepthwiseTask.
+constexpr int64_t kDepthwiseReach = 8;
+
+struct PointwiseTask {
+  int64_t inputs = 0;   ///< channels; of integers a multiple of 4
+  int64_t outputs = 0;  ///< channels
+  Element source = Element::Float;
+  /// Integers: [block of outputs][quad of inputs][output][input of the quad]. Floats: [block of
+  /// outputs][input][output].
+  const void* weights = nullptr;
+  Finish finish;
+  bool toFloat = true;
+
+  bool integer() const { return source != Element::Float; }
+  /// Pixels that are best worked on at once: 7, as pictures' sizes are mostly multiples of it, or 6 with 64 outputs.
+  int64_t tilePixels(int64_t pixels) const { return outputs >= 64 && pixels > 49 ? 6 : 7; }
+};
+
+struct ConvolutionKernels {
+  /// `rowsAtOnce()` rows of the output, or as many as there are, from row `row` on, in one block of channels of a
+  /// picture. `totals`, which may be null, and is for floats alone: kLanes sums of what was written.
+  void (*depthwise)(const DepthwiseTask& task, const void* in, void* out, float* totals, int64_t row, int64_t block,
+                    void* scratch);
+  /// Pixels `in` to `out`, in blocks of channels [firstBlock, lastBlock). `skip` may be null. `scratch`, for int8:
+  /// pixels * inputs bytes.
+  void (*pointwise)(const PointwiseTask& task, const void* in, void* out, const void* skip, int64_t pixels,
+                    int64_t firstBlock, int64_t lastBlock, void* scratch);
+};
+
+/// Null where the processor has no such instructions.
+const ConvolutionKernels* convolutionKernels(bool integers);
+
+#if defined(__x86_64__)
+namespace avx512 {
+extern const ConvolutionKernels kConvolutions;
+}
+#endif
+
+}  // namespace presisi::cpu
