@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/cpu/chain.hpp"
+#include "backend/cpu/convolution.hpp"
 #include "backend/cpu/program.hpp"
 #include "graph/passes.hpp"
 #include "onnx/model.hpp"
@@ -91,8 +92,18 @@ class Lowering {
   void emitUnfused(const Group& group);
 
   // lowering_convolution.cpp: what our own kernels do faster than oneDNN's
+  struct Own;
+  struct OwnKernel;
+  std::optional<Own> own(const ProductSpec& spec, const Destination& plan);
+  OwnKernel depthwise(const Matrix& matrix, const ConvolutionSpec& spec, const Own& own, const Value& out);
+  OwnKernel pointwise(const Matrix& matrix, const ProductSpec& spec, const PixelGrid& grid, const Own& own,
+                      const Value& out);
+  void emitOwn(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan, int input,
+               int64_t weightBytes, backend::LayerInfo layer);
   bool emitOwnConvolution(const Group& group, const Matrix& matrix, const ConvolutionSpec& spec,
-                          const Destination& plan, int input, backend::LayerInfo layer);
+                          const Destination& plan, int input, const backend::LayerInfo& layer);
+  bool emitOwnProduct(const Group& group, const Matrix& matrix, const MatrixSpec& spec, const Destination& plan,
+                      int input, const backend::LayerInfo& layer);
   bool isAveraged(const std::string& tensor) const;  ///< over all its pixels
 
   // lowering_chain.cpp: element-wise chains and conversions

@@ -23,9 +23,14 @@ std::optional<Element> elementOf(DType dtype) {
   }
 }
 
+/// A Finish, and what the sums are scaled and shifted by before it, beside what is there for each channel.
+struct FinishPlan : Finish {
+  float slope = 1, offset = 0;
+};
+
 /// What follows the sums; empty where the kernels don't do it.
-std::optional<Finish> finishOf(const std::vector<PostOp>& postOps, const Value& out) {
-  Finish finish;
+std::optional<FinishPlan> finishOf(const std::vector<PostOp>& postOps, const Value& out) {
+  FinishPlan finish;
   const bool integer = out.quantized();
   finish.low = integer ? out.low : -std::numeric_limits<float>::infinity();
   finish.high = integer ? out.high : std::numeric_limits<float>::infinity();
@@ -48,10 +53,18 @@ std::optional<Finish> finishOf(const std::vector<PostOp>& postOps, const Value& 
         finish.low = std::max(finish.low, bound(op.alpha));
         finish.high = std::min(finish.high, bound(op.beta));
         break;
+      case algorithm::eltwise_linear:
+        if (i > 0) return std::nullopt;
+        finish.slope = op.alpha;
+        finish.offset = op.beta;
+        break;
       case algorithm::eltwise_hardswish:
       case algorithm::eltwise_swish:
+      case algorithm::eltwise_logistic:
         if (i > 0) return std::nullopt;
-        finish.curve = op.algorithm == algorithm::eltwise_swish ? Curve::Swish : Curve::HardSwish;
+        finish.curve = op.algorithm == algorithm::eltwise_swish      ? Curve::Swish
+                       : op.algorithm == algorithm::eltwise_logistic ? Curve::Sigmoid
+                                                                     : Curve::HardSwish;
         break;
       default: return std::nullopt;
     }
@@ -59,21 +72,21 @@ std::optional<Finish> finishOf(const std::vector<PostOp>& postOps, const Value& 
   return finish;
 }
 
-/// Fills in what is there for each channel. `weights` are OIHW.
-FinishData dataOf(const ProductSpec& spec, const Tensor& weights, const std::vector<float>& bias, const Finish& finish,
-                  Element source) {
-  const int64_t channels = weights.dim(0);
-  const int64_t each = weights.size() / channels;
+/// Fills in what is there for each channel. `packed` are the weights; those of integers end in [kLanes][4].
+FinishData dataOf(const ProductSpec& spec, int64_t channels, const Tensor& packed, const std::vector<float>& bias,
+                  const FinishPlan& finish, Element source) {
   FinishData data(channels);
   const float factor = finish.curve == Curve::None ? finish.factor : 1.0f;
   for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
-    data.scale[c] = factor;
-    data.shift[c] = bias.empty() ? 0.0f : bias[c] * factor;
-    if (source == Element::Float) continue;
-    data.scale[c] *= spec.quantization.source * spec.quantization.weights[c];
-    if (source == Element::Uint8) continue;
-    const auto* w = weights.data<int8_t>() + static_cast<int64_t>(c) * each;
-    for (int64_t i = 0; i < each; ++i) data.start[c] -= 128 * w[i];
+    data.scale[c] = finish.slope * factor;
+    data.shift[c] = ((bias.empty() ? 0.0f : bias[c]) * finish.slope + finish.offset) * factor;
+    if (source != Element::Float) data.scale[c] *= spec.quantization.source * spec.quantization.weights[c];
+  }
+  if (source != Element::Int8) return data;
+  const auto* weights = packed.data<int8_t>();
+  const int64_t each = packed.size() / blocksOf(channels);
+  for (int64_t i = 0; i < packed.size(); ++i) {
+    data.start[static_cast<size_t>(i / each * kLanes + i % (kLanes * 4) / 4)] -= 128 * weights[i];
   }
   return data;
 }
@@ -99,48 +112,14 @@ struct Owned {
 
 }  // namespace
 
-/// With our own kernels, where they do it; false, and nothing done, where they don't.
-bool Lowering::emitOwnConvolution(const Group& group, const Matrix& matrix, const ConvolutionSpec& spec,
-                                  const Destination& plan, int input, backend::LayerInfo layer) {
-  const bool integer = spec.quantization.integer;
-  if (convolutionKernels(integer) == nullptr || elementCount(spec.destination) == 0) return false;
-  std::optional<Finish> finish = finishOf(spec.postOps, plan.value);
-  const std::optional<Element> source = elementOf(spec.sourceType);
-  if (!finish || !source || !all(spec.dilations, 1)) return false;
-  const Dims& shape = matrix.weights.dims();
-  const bool depthwise = spec.weights.size() == 5 && spec.weights[1] == 1 && spec.weights[2] == 1 && plan.skip < 0 &&
-                         shape[2] <= kDepthwiseReach && shape[3] <= kDepthwiseReach;
-  const bool pointwise =
-      spec.weights.size() == 4 && shape[2] * shape[3] == 1 && (!integer || shape[1] % 4 == 0) && all(spec.padBegin, 0);
-  if (!depthwise && !pointwise) return false;
-  int skip = -1;
-  if (plan.skip >= 0) {
-    // Any tensor is read as it lies, but for its order.
-    skip = plan.skip;
-    const Value* value = &program_.values[static_cast<size_t>(skip)];
-    if (value->layout != Layout::Nhwc || !value->dense()) {
-      skip = convert(skip, value->dtype, Layout::Nhwc);
-      value = &program_.values[static_cast<size_t>(skip)];
-    }
-    const std::optional<Element> element = elementOf(value->dtype);
-    if (!element || (*element != Element::Float && !value->quantized())) return false;
-    finish->skip = *element;
-    finish->skipScale = (value->quantized() ? value->scale : 1.0f) * finish->factor;
-  }
-  FinishData data = dataOf(spec, weights_.plain(matrix.weights), matrix.bias, *finish, *source);
-  const int threads = omp_get_max_threads();
-  const auto packed = [&](const BlockedLayout& layout, const char* key) {
-    const Tensor weights = weights_.get(matrix.weightsName, matrix.weights, layout, key);
-    layer.weightBytes = static_cast<int64_t>(weights.bytes());
-    return weights;
-  };
-  const auto common = [&](auto& task) {
-    task.source = *source;
-    task.toFloat = !plan.value.quantized();
-    task.finish = *finish;
-  };
-  int64_t scratch = 0;
-  int totals = -1;
+/// What there is to know before a kernel is chosen.
+struct Lowering::Own {
+  FinishPlan finish;
+  Element source = Element::Float;
+  int skip = -1;  ///< value to be summed, as it is to be read
+};
+
+struct Lowering::OwnKernel {
   struct Places {
     const void* in;
     void* out;
@@ -148,68 +127,150 @@ bool Lowering::emitOwnConvolution(const Group& group, const Matrix& matrix, cons
     float* totals;
     void* scratch;
   };
-  std::function<void(const Places&)> kernel;
-  if (depthwise) {
-    DepthwiseTask task;
-    common(task);
-    task.channels = shape[0];
-    task.inHeight = spec.source[2];
-    task.inWidth = spec.source[3];
-    task.outHeight = spec.destination[2];
-    task.outWidth = spec.destination[3];
-    task.kernelHeight = shape[2];
-    task.kernelWidth = shape[3];
-    task.strideHeight = spec.strides[0];
-    task.strideWidth = spec.strides[1];
-    task.padTop = spec.padBegin[0];
-    task.padLeft = spec.padBegin[1];
-    if (task.toFloat && isAveraged(plan.value.name)) {
-      totals = addActivation(plan.value.name, {spec.source[0], partsOf(task), blocksOf(task.channels) * kLanes},
-                             DType::Float32, Layout::RowMajor);
-    }
-    scratch = scratchBytes(task, threads);
-    const Tensor weights = packed(depthwiseLayout(task), integer ? "presisi:C16kh4" : "presisi:C16");
-    const auto owned = std::make_shared<Owned<DepthwiseTask>>(task, std::move(data), weights);
-    kernel = [owned, samples = spec.source[0]](const Places& at) {
-      execute(owned->task, samples, at.in, at.out, at.totals, at.scratch);
-    };
-    layer.kernel = "presisi_depthwise:";
-  } else {
-    PointwiseTask task;
-    common(task);
-    task.inputs = shape[1];
-    task.outputs = shape[0];
-    PixelGrid grid;
-    grid.samples = spec.destination[0];
-    grid.height = spec.destination[2];
-    grid.width = spec.destination[3];
-    grid.inHeight = spec.source[2];
-    grid.inWidth = spec.source[3];
-    grid.strideHeight = spec.strides[0];
-    grid.strideWidth = spec.strides[1];
-    scratch = scratchBytes(task, grid, threads);
-    const Tensor weights = packed(pointwiseLayout(task), integer ? "presisi:O16I4" : "presisi:O16");
-    const auto owned = std::make_shared<Owned<PointwiseTask>>(task, std::move(data), weights);
-    kernel = [owned, grid](const Places& at) { execute(owned->task, grid, at.in, at.out, at.skip, at.scratch); };
-    layer.kernel = "presisi_pointwise:";
+  const char* name = "";
+  std::function<void(const Places&)> run;
+  int64_t scratchBytes = 0;
+  int totals = -1;  ///< value
+};
+
+std::optional<Lowering::Own> Lowering::own(const ProductSpec& spec, const Destination& plan) {
+  const std::optional<FinishPlan> finish = finishOf(spec.postOps, plan.value);
+  const std::optional<Element> source = elementOf(spec.sourceType);
+  if (convolutionKernels(spec.quantization.integer) == nullptr || !finish || !source) return std::nullopt;
+  Own own{*finish, *source, plan.skip};
+  if (plan.skip < 0) return own;
+  // Any tensor is read as it lies, but for its order.
+  const auto value = [&]() -> const Value& { return program_.values[static_cast<size_t>(own.skip)]; };
+  const std::optional<Element> element = elementOf(value().dtype);
+  if (!element || (*element != Element::Float && !value().quantized())) return std::nullopt;
+  if (value().layout != plan.value.layout || !value().dense()) {
+    own.skip = convert(own.skip, value().dtype, plan.value.layout);
   }
-  layer.kernel += integer ? "avx512_core_vnni" : "avx512_core";
+  own.finish.skip = *element;
+  own.finish.skipScale = (value().quantized() ? value().scale : 1.0f) * own.finish.factor;
+  return own;
+}
+
+namespace {
+
+/// A task with its weights where they are wanted, and what is there for each channel.
+template <typename Task>
+std::shared_ptr<Owned<Task>> completed(Task task, int64_t channels, const Tensor& weights, const ProductSpec& spec,
+                                       const std::vector<float>& bias, const FinishPlan& finish) {
+  FinishData data = dataOf(spec, channels, weights, bias, finish, task.source);
+  return std::make_shared<Owned<Task>>(std::move(task), std::move(data), weights);
+}
+
+}  // namespace
+
+Lowering::OwnKernel Lowering::depthwise(const Matrix& matrix, const ConvolutionSpec& spec, const Own& own,
+                                        const Value& out) {
+  DepthwiseTask task;
+  task.channels = matrix.weights.dim(0);
+  task.inHeight = spec.source[2];
+  task.inWidth = spec.source[3];
+  task.outHeight = spec.destination[2];
+  task.outWidth = spec.destination[3];
+  task.kernelHeight = matrix.weights.dim(2);
+  task.kernelWidth = matrix.weights.dim(3);
+  task.strideHeight = spec.strides[0];
+  task.strideWidth = spec.strides[1];
+  task.padTop = spec.padBegin[0];
+  task.padLeft = spec.padBegin[1];
+  task.source = own.source;
+  task.finish = own.finish;
+  task.toFloat = !out.quantized();
+  OwnKernel kernel;
+  kernel.name = "presisi_depthwise";
+  const int64_t samples = spec.source[0];
+  if (task.toFloat && isAveraged(out.name)) {
+    kernel.totals = addActivation(out.name, {samples, partsOf(task), blocksOf(task.channels) * kLanes}, DType::Float32,
+                                  Layout::RowMajor);
+  }
+  kernel.scratchBytes = scratchBytes(task, omp_get_max_threads());
+  const Tensor weights = weights_.get(matrix.weightsName, matrix.weights, depthwiseLayout(task),
+                                      task.integer() ? "presisi:C16kh4" : "presisi:C16");
+  kernel.run = [made = completed(task, task.channels, weights, spec, matrix.bias, own.finish), samples](
+                   const OwnKernel::Places& at) { execute(made->task, samples, at.in, at.out, at.totals, at.scratch); };
+  return kernel;
+}
+
+Lowering::OwnKernel Lowering::pointwise(const Matrix& matrix, const ProductSpec& spec, const PixelGrid& grid,
+                                        const Own& own, const Value& out) {
+  PointwiseTask task;
+  task.outputs = matrix.weights.dim(0);
+  task.inputs = matrix.weights.dim(1);
+  task.source = own.source;
+  task.finish = own.finish;
+  task.toFloat = !out.quantized();
+  OwnKernel kernel;
+  kernel.name = "presisi_pointwise";
+  kernel.scratchBytes = scratchBytes(task, grid, omp_get_max_threads());
+  const Tensor weights = weights_.get(matrix.weightsName, matrix.weights, pointwiseLayout(task),
+                                      task.integer() ? "presisi:O16I4" : "presisi:O16");
+  kernel.run = [made = completed(task, task.outputs, weights, spec, matrix.bias, own.finish),
+                grid](const OwnKernel::Places& at) { execute(made->task, grid, at.in, at.out, at.skip, at.scratch); };
+  return kernel;
+}
+
+void Lowering::emitOwn(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan, int input,
+                       int64_t weightBytes, backend::LayerInfo layer) {
+  layer.kernel = std::string(kernel.name) + (own.source == Element::Float ? ":avx512_core" : ":avx512_core_vnni");
+  layer.weightBytes = weightBytes;
   const int output = addValue(plan.value);
   std::vector<int> reads{input}, writes{output};
-  if (skip >= 0) reads.push_back(skip);
-  if (totals >= 0) {
-    writes.push_back(totals);
-    partialSums_[output] = totals;
+  if (own.skip >= 0) reads.push_back(own.skip);
+  if (kernel.totals >= 0) {
+    writes.push_back(kernel.totals);
+    partialSums_[output] = kernel.totals;
   }
   Step& step = addStep(std::move(layer), std::move(reads), std::move(writes));
-  step.scratchBytes = scratch;
-  step.bind = [kernel, input, output, skip, totals](const Binding& b) -> Runner {
+  step.scratchBytes = kernel.scratchBytes;
+  step.bind = [run = kernel.run, input, output, skip = own.skip, totals = kernel.totals](const Binding& b) -> Runner {
     const auto pointer = [&](int value) { return value < 0 ? nullptr : b.pointer(value); };
-    const Places places{b.pointer(input), b.pointer(output), pointer(skip), static_cast<float*>(pointer(totals)),
-                        b.scratch()};
-    return [kernel, places] { kernel(places); };
+    const OwnKernel::Places places{pointer(input), pointer(output), pointer(skip), static_cast<float*>(pointer(totals)),
+                                   b.scratch()};
+    return [run, places] { run(places); };
   };
   bindResult(group, output);
+}
+
+/// With our own kernels, where they do it; false, and nothing done, where they don't.
+bool Lowering::emitOwnConvolution(const Group& group, const Matrix& matrix, const ConvolutionSpec& spec,
+                                  const Destination& plan, int input, const backend::LayerInfo& layer) {
+  const Dims& shape = matrix.weights.dims();
+  const bool grouped = spec.weights.size() == 5;
+  const bool isDepthwise = grouped && spec.weights[1] == 1 && spec.weights[2] == 1 && plan.skip < 0 &&
+                           shape[2] <= kDepthwiseReach && shape[3] <= kDepthwiseReach;
+  const bool isPointwise = !grouped && shape[2] * shape[3] == 1 && all(spec.padBegin, 0) &&
+                           (!spec.quantization.integer || shape[1] % 4 == 0);
+  if (elementCount(spec.destination) == 0 || !all(spec.dilations, 1) || !(isDepthwise || isPointwise)) return false;
+  const std::optional<Own> own = this->own(spec, plan);
+  if (!own) return false;
+  PixelGrid grid;
+  grid.samples = spec.destination[0];
+  grid.height = spec.destination[2];
+  grid.width = spec.destination[3];
+  grid.inHeight = spec.source[2];
+  grid.inWidth = spec.source[3];
+  grid.strideHeight = spec.strides[0];
+  grid.strideWidth = spec.strides[1];
+  const OwnKernel kernel =
+      isDepthwise ? depthwise(matrix, spec, *own, plan.value) : pointwise(matrix, spec, grid, *own, plan.value);
+  emitOwn(group, *own, kernel, plan, input, static_cast<int64_t>(matrix.weights.bytes()), layer);
+  return true;
+}
+
+/// The same for matrix products.
+bool Lowering::emitOwnProduct(const Group& group, const Matrix& matrix, const MatrixSpec& spec, const Destination& plan,
+                              int input, const backend::LayerInfo& layer) {
+  if (spec.rows * spec.inner * spec.columns == 0 || (spec.quantization.integer && spec.inner % 4 != 0)) return false;
+  const std::optional<Own> own = this->own(spec, plan);
+  if (!own) return false;
+  PixelGrid grid;
+  grid.samples = spec.rows;
+  const OwnKernel kernel = pointwise(matrix, spec, grid, *own, plan.value);
+  emitOwn(group, *own, kernel, plan, input, static_cast<int64_t>(matrix.weights.bytes()), layer);
   return true;
 }
 

@@ -77,6 +77,7 @@ bool Lowering::isActivation(const onnx::Node& n) const {
     case Unary::Elu:
     case Unary::Clip:
     case Unary::Sigmoid:
+    case Unary::HardSigmoid:
     case Unary::HardSwish:
     case Unary::Swish:
     case Unary::Tanh:

@@ -11,17 +11,23 @@ using dnnl::algorithm;
 
 namespace {
 
-PostOp postOpOf(const ChainStage& stage) {
+std::vector<PostOp> postOpsOf(const ChainStage& stage) {
+  const auto one = [](algorithm name, float alpha, float beta) {
+    return std::vector<PostOp>{PostOp::activation(name, alpha, beta)};
+  };
   switch (stage.unary) {
-    case Unary::Relu: return PostOp::activation(algorithm::eltwise_relu, 0, 0);
-    case Unary::LeakyRelu: return PostOp::activation(algorithm::eltwise_relu, stage.alpha, 0);
-    case Unary::Elu: return PostOp::activation(algorithm::eltwise_elu, stage.alpha, 0);
-    case Unary::Clip: return PostOp::activation(algorithm::eltwise_clip, stage.alpha, stage.beta);
-    case Unary::Sigmoid: return PostOp::activation(algorithm::eltwise_logistic, 0, 0);
-    case Unary::HardSwish: return PostOp::activation(algorithm::eltwise_hardswish, 0, 0);
-    case Unary::Swish: return PostOp::activation(algorithm::eltwise_swish, 1, 0);
-    case Unary::Tanh: return PostOp::activation(algorithm::eltwise_tanh, 0, 0);
-    case Unary::Gelu: return PostOp::activation(algorithm::eltwise_gelu_erf, 0, 0);
+    case Unary::Relu: return one(algorithm::eltwise_relu, 0, 0);
+    case Unary::LeakyRelu: return one(algorithm::eltwise_relu, stage.alpha, 0);
+    case Unary::Elu: return one(algorithm::eltwise_elu, stage.alpha, 0);
+    case Unary::Clip: return one(algorithm::eltwise_clip, stage.alpha, stage.beta);
+    case Unary::HardSigmoid:
+      return {PostOp::activation(algorithm::eltwise_linear, stage.alpha, stage.beta),
+              PostOp::activation(algorithm::eltwise_clip, 0, 1)};
+    case Unary::Sigmoid: return one(algorithm::eltwise_logistic, 0, 0);
+    case Unary::HardSwish: return one(algorithm::eltwise_hardswish, 0, 0);
+    case Unary::Swish: return one(algorithm::eltwise_swish, 1, 0);
+    case Unary::Tanh: return one(algorithm::eltwise_tanh, 0, 0);
+    case Unary::Gelu: return one(algorithm::eltwise_gelu_erf, 0, 0);
     default: throw Error(ErrorCode::Internal, "no post-op for this activation");
   }
 }
@@ -124,7 +130,8 @@ Lowering::Tail Lowering::tailOf(const Group& group) {
       tail.nonNegative = false;
     } else {
       const ChainStage stage = *stageFor(n, through);
-      tail.postOps.push_back(postOpOf(stage));
+      const std::vector<PostOp> postOps = postOpsOf(stage);
+      tail.postOps.insert(tail.postOps.end(), postOps.begin(), postOps.end());
       tail.nonNegative = stage.nonNegative();
     }
     through = n.outputs[0];
@@ -329,6 +336,7 @@ void Lowering::emitProduct(const Group& group) {
   const Tail tail = tailOf(group);
   if (tail.quantize >= 0 && !spec.quantization.integer) return emitUnfused(group);
   const Destination plan = planDestination(group, tail, out, Layout::RowMajor, spec);
+  if (emitOwnProduct(group, matrix, spec, plan, input, layer)) return;
   Primitive primitive;
   if (!createInnerProduct(spec, primitive)) return emitUnfused(group);
   emitPrimitive(group, primitive, matrix, {spec.columns, spec.inner}, input, commit(plan), std::move(layer));

@@ -18,6 +18,7 @@ enum class Curve {
   None,       ///< ReLU and clips, too: they are part of the bounds
   HardSwish,  ///< x clip(x / 6 + 1/2, 0, 1)
   Swish,      ///< x sigmoid(x)
+  Sigmoid,
 };
 
 enum class Element { Float, Uint8, Int8 };

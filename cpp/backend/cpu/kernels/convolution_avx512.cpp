@@ -60,7 +60,7 @@ struct Finisher {
       const __m512 gate = _mm512_min_ps(_mm512_max_ps(ramp, _mm512_setzero_ps()), _mm512_set1_ps(1.0f));
       x = _mm512_mul_ps(_mm512_mul_ps(x, factor), gate);
     }
-    if constexpr (curve == Curve::Swish) {
+    if constexpr (curve == Curve::Swish || curve == Curve::Sigmoid) {
       // exp(-x) = 2^n 2^r with n an integer and |r| <= 1/2; 2^r by the polynomial whose largest relative error is the
       // least (2.6e-6), far below what rounding to 8 bits sees. Held to 2^126, so that 1 / (1 + exp(-x)) stays a
       // number.
@@ -76,7 +76,7 @@ struct Finisher {
       // The estimate has 14 bits, one step of Newton's makes it 23.
       const __m512 e = _mm512_rcp14_ps(d);
       const __m512 inverse = _mm512_mul_ps(e, _mm512_fnmadd_ps(d, e, _mm512_set1_ps(2.0f)));
-      x = _mm512_mul_ps(_mm512_mul_ps(x, factor), inverse);
+      x = _mm512_mul_ps(curve == Curve::Swish ? _mm512_mul_ps(x, factor) : factor, inverse);
     }
     return _mm512_min_ps(high, _mm512_max_ps(low, x));  // in this order, what is not a number stays so
   }
@@ -292,6 +292,7 @@ void depthwiseFrom(const DepthwiseTask& task, const In* in, Out* out, float* tot
     case Curve::None: return depthwiseWith<Curve::None>(task, in, out, totals, row, block, scratch);
     case Curve::HardSwish: return depthwiseWith<Curve::HardSwish>(task, in, out, totals, row, block, scratch);
     case Curve::Swish: return depthwiseWith<Curve::Swish>(task, in, out, totals, row, block, scratch);
+    case Curve::Sigmoid: return depthwiseWith<Curve::Sigmoid>(task, in, out, totals, row, block, scratch);
   }
 }
 
@@ -476,6 +477,7 @@ void finishTile(const PointwiseTask& task, const void* buffer, const void* skip,
     case Curve::None: return with(kNone);
     case Curve::HardSwish: return finishTile<Curve::HardSwish, In>(task, buffer, kNone, out, pixels, block, kWide);
     case Curve::Swish: return finishTile<Curve::Swish, In>(task, buffer, kNone, out, pixels, block, kWide);
+    case Curve::Sigmoid: return finishTile<Curve::Sigmoid, In>(task, buffer, kNone, out, pixels, block, kWide);
   }
 }
 
