@@ -83,10 +83,16 @@ FinishData dataOf(const ProductSpec& spec, int64_t channels, const Tensor& packe
     if (source != Element::Float) data.scale[c] *= spec.quantization.source * spec.quantization.weights[c];
   }
   if (source != Element::Int8) return data;
+  // Sixty-four bytes at a time: four of each channel of a block.
   const auto* weights = packed.data<int8_t>();
   const int64_t each = packed.size() / blocksOf(channels);
-  for (int64_t i = 0; i < packed.size(); ++i) {
-    data.start[static_cast<size_t>(i / each * kLanes + i % (kLanes * 4) / 4)] -= 128 * weights[i];
+  for (int32_t* start = data.start.data(); start != data.start.data() + data.start.size(); start += kLanes) {
+    for (int64_t i = 0; i < each; i += kLanes * 4, weights += kLanes * 4) {
+      for (int64_t c = 0; c < kLanes; ++c) {
+        const int8_t* four = weights + 4 * c;
+        start[c] -= 128 * (four[0] + four[1] + four[2] + four[3]);
+      }
+    }
   }
   return data;
 }
