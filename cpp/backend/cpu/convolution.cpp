@@ -16,6 +16,9 @@ constexpr int64_t kPanel = 64;
 // Rows that a depthwise convolution of floats gathers: they stay in the first-level cache.
 constexpr int64_t kGatheredBytes = 24 << 10;
 
+// A tensor of so many bytes leaves the second-level cache before it is read again; weights of so many stay in it.
+constexpr int64_t kWorthKeeping = 256 << 10;
+
 int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 int64_t sizeOf(Element element) { return element == Element::Float ? 4 : 1; }
@@ -171,6 +174,98 @@ void execute(const PointwiseTask& task, const PixelGrid& grid, const void* in, v
                       skip == nullptr ? nullptr : at(skip, begin * sizeOf(task.finish.skip)), last - first,
                       blocks * part / panels.parts, blocks * (part + 1) / panels.parts, own + room.gathered);
   });
+}
+
+int64_t ExpandedTask::rowsKept() const {
+  return (depthwise.rowsAtOnce() - 1) * depthwise.strideHeight + depthwise.kernelHeight;
+}
+
+int64_t ExpandedTask::rowBytes() const { return depthwise.inWidth * depthwise.channels * sizeOf(depthwise.source); }
+
+bool worthExpanding(const ExpandedTask& task) {
+  return task.rowBytes() * task.depthwise.inHeight >= kWorthKeeping &&
+         task.expand.inputs * task.expand.outputs * sizeOf(task.expand.source) <= kWorthKeeping;
+}
+
+namespace {
+
+/// What a thread needs for an ExpandedTask.
+struct ExpandedScratch {
+  int64_t rows, flipped, depthwise;
+
+  explicit ExpandedScratch(const ExpandedTask& task)
+      : rows(aligned(task.rowsKept() * task.rowBytes())),
+        flipped(aligned(task.rowsKept() * task.depthwise.inWidth * task.expand.inputs)),
+        depthwise(task.depthwise.scratchBytes()) {}
+  int64_t bytes() const { return rows + flipped + depthwise; }
+};
+
+/// Rows of what is expanded, as they are wanted one after the other.
+class ExpandedRows {
+ public:
+  ExpandedRows(const ExpandedTask& task, const ConvolutionKernels& kernels, void* rows, void* flipped)
+      : task_(task), kernels_(kernels), rows_(rows), flipped_(flipped) {}
+
+  /// Makes rows [first, last) of a picture be there, from its input.
+  void have(const void* picture, int64_t first, int64_t last) {
+    const int64_t rowBytes = task_.rowBytes();
+    if (picture != picture_ || first < first_ || first > last_) {
+      picture_ = picture;
+      last_ = first;
+    }
+    std::memmove(rows_, at(rows_, (first - first_) * rowBytes), static_cast<size_t>((last_ - first) * rowBytes));
+    first_ = first;
+    if (last <= last_) return;
+    const int64_t width = task_.depthwise.inWidth;
+    kernels_.pointwise(task_.expand, at(picture, last_ * width * task_.expand.inputs * sizeOf(task_.expand.source)),
+                       at(rows_, (last_ - first) * rowBytes), nullptr, (last - last_) * width, 0,
+                       blocksOf(task_.expand.outputs), flipped_);
+    last_ = last;
+  }
+
+ private:
+  const ExpandedTask& task_;
+  const ConvolutionKernels& kernels_;
+  void* const rows_;
+  void* const flipped_;
+  const void* picture_ = nullptr;
+  int64_t first_ = 0, last_ = 0;
+};
+
+}  // namespace
+
+int64_t scratchBytes(const ExpandedTask& task, int threads) { return ExpandedScratch(task).bytes() * threads; }
+
+void execute(const ExpandedTask& task, int64_t samples, const void* in, void* out, float* totals, void* scratch) {
+  const DepthwiseTask& depthwise = task.depthwise;
+  const int64_t parts = partsOf(depthwise), blocks = blocksOf(depthwise.channels);
+  const int64_t inBytes = depthwise.inHeight * depthwise.inWidth * task.expand.inputs * sizeOf(task.expand.source);
+  const int64_t outBytes = depthwise.outHeight * depthwise.outWidth * depthwise.channels * (depthwise.toFloat ? 4 : 1);
+  const ExpandedScratch room(task);
+  const ConvolutionKernels& kernels = *convolutionKernels(depthwise.integer());
+  const int threads = omp_get_max_threads();
+#pragma omp parallel num_threads(threads) if (threads > 1)
+  {
+    uint8_t* own = at(scratch, omp_get_thread_num() * room.bytes());
+    ExpandedRows rows(task, kernels, own, own + room.rows);
+    DepthwiseTask window = depthwise;
+    const int64_t jobs = samples * parts, team = omp_get_num_threads(), thread = omp_get_thread_num();
+    for (int64_t job = jobs * thread / team; job < jobs * (thread + 1) / team; ++job) {
+      const int64_t sample = job / parts, row = job % parts * depthwise.rowsAtOnce();
+      const int64_t top = row * depthwise.strideHeight - depthwise.padTop;
+      const int64_t first = std::clamp<int64_t>(top, 0, depthwise.inHeight);
+      const int64_t last = std::clamp<int64_t>(top + task.rowsKept(), first, depthwise.inHeight);
+      rows.have(at(in, sample * inBytes), first, last);
+      // The rows that are there are a picture of their own, so much further down.
+      window.padTop = depthwise.padTop + first;
+      window.inHeight = last - first;
+      for (int64_t block = 0; block < blocks; ++block) {
+        kernels.depthwise(window, own, at(out, sample * outBytes),
+                          totals == nullptr ? nullptr : totals + (job * blocks + block) * kLanes, row, block,
+                          own + room.rows + room.flipped);
+      }
+    }
+  }
 }
 
 }  // namespace presisi::cpu

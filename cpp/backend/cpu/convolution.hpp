@@ -47,4 +47,19 @@ void execute(const DepthwiseTask& task, int64_t samples, const void* in, void* o
 void execute(const PointwiseTask& task, const PixelGrid& grid, const void* in, void* out, const void* skip,
              void* scratch);
 
+/// A 1x1 convolution whose outputs only a depthwise one reads: these never leave the cache. A thread makes some rows of
+/// them, and from these rows of the result.
+struct ExpandedTask {
+  PointwiseTask expand;
+  DepthwiseTask depthwise;
+
+  int64_t rowsKept() const;  ///< of what is expanded
+  int64_t rowBytes() const;
+};
+
+/// Whether that is worthwhile: what is expanded is large, and weights aren't, which each thread reads for some rows.
+bool worthExpanding(const ExpandedTask& task);
+int64_t scratchBytes(const ExpandedTask& task, int threads);
+void execute(const ExpandedTask& task, int64_t samples, const void* in, void* out, float* totals, void* scratch);
+
 }  // namespace presisi::cpu

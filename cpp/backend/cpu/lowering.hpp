@@ -15,6 +15,9 @@
 
 namespace presisi::cpu {
 
+template <typename Task>
+struct Owned;
+
 /// Turns a simplified model (Q/DQ included) into a program for one set of input shapes. Nodes are first gathered into
 /// groups that one primitive can execute; each group is emitted where its last node stands, so everything it reads
 /// exists.
@@ -100,6 +103,9 @@ class Lowering {
                       const Value& out);
   void emitOwn(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan, int input,
                int64_t weightBytes, backend::LayerInfo layer);
+  bool isOnlyReader(const Group& group, int value) const;
+  bool emitExpanded(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan, int input,
+                    int64_t samples, int64_t weightBytes, const backend::LayerInfo& layer);
   bool emitOwnConvolution(const Group& group, const Matrix& matrix, const ConvolutionSpec& spec,
                           const Destination& plan, int input, const backend::LayerInfo& layer);
   bool emitOwnProduct(const Group& group, const Matrix& matrix, const MatrixSpec& spec, const Destination& plan,
@@ -161,6 +167,12 @@ class Lowering {
   std::map<std::string, int> byName_;
   std::map<int, std::vector<std::string>> namesOf_;
   std::map<std::tuple<int, DType, Layout>, int> converted_;
+  /// The last 1x1 convolution, as far as it may go together with a depthwise one.
+  struct Expansion {
+    std::shared_ptr<Owned<PointwiseTask>> task;
+    int output = -1, input = -1;  ///< values
+  };
+  Expansion expansion_;
   /// Of images whose averages are wanted, by value: sums over parts of their pixels, [samples, parts, channels and
   /// more].
   std::map<int, int> partialSums_;

@@ -10,6 +10,21 @@
 
 namespace presisi::cpu {
 
+/// A task and the memory it looks at.
+template <typename Task>
+struct Owned {
+  Task task;
+  FinishData data;
+  Tensor weights;
+
+  Owned(Task t, FinishData d, Tensor w) : task(std::move(t)), data(std::move(d)), weights(std::move(w)) {
+    task.weights = weights.template data<void>();
+    task.finish.scale = data.scale.data();
+    task.finish.shift = data.shift.data();
+    task.finish.start = data.start.data();
+  }
+};
+
 namespace {
 
 using dnnl::algorithm;
@@ -101,21 +116,6 @@ bool all(const Dims& values, int64_t wanted) {
   return std::all_of(values.begin(), values.end(), [wanted](int64_t v) { return v == wanted; });
 }
 
-/// A task and the memory it looks at.
-template <typename Task>
-struct Owned {
-  Task task;
-  FinishData data;
-  Tensor weights;
-
-  Owned(Task t, FinishData d, Tensor w) : task(std::move(t)), data(std::move(d)), weights(std::move(w)) {
-    task.weights = weights.template data<void>();
-    task.finish.scale = data.scale.data();
-    task.finish.shift = data.shift.data();
-    task.finish.start = data.start.data();
-  }
-};
-
 }  // namespace
 
 /// What there is to know before a kernel is chosen.
@@ -126,6 +126,8 @@ struct Lowering::Own {
 };
 
 struct Lowering::OwnKernel {
+  std::shared_ptr<Owned<DepthwiseTask>> depthwise;  ///< one of the two
+  std::shared_ptr<Owned<PointwiseTask>> pointwise;
   struct Places {
     const void* in;
     void* out;
@@ -136,7 +138,8 @@ struct Lowering::OwnKernel {
   const char* name = "";
   std::function<void(const Places&)> run;
   int64_t scratchBytes = 0;
-  int totals = -1;  ///< value
+  int totals = -1;     ///< value
+  bool dense = false;  ///< every pixel makes one
 };
 
 std::optional<Lowering::Own> Lowering::own(const ProductSpec& spec, const Destination& plan) {
@@ -196,8 +199,10 @@ Lowering::OwnKernel Lowering::depthwise(const Matrix& matrix, const ConvolutionS
   kernel.scratchBytes = scratchBytes(task, omp_get_max_threads());
   const Tensor weights = weights_.get(matrix.weightsName, matrix.weights, depthwiseLayout(task),
                                       task.integer() ? "presisi:C16kh4" : "presisi:C16");
-  kernel.run = [made = completed(task, task.channels, weights, spec, matrix.bias, own.finish), samples](
-                   const OwnKernel::Places& at) { execute(made->task, samples, at.in, at.out, at.totals, at.scratch); };
+  kernel.depthwise = completed(task, task.channels, weights, spec, matrix.bias, own.finish);
+  kernel.run = [made = kernel.depthwise, samples](const OwnKernel::Places& at) {
+    execute(made->task, samples, at.in, at.out, at.totals, at.scratch);
+  };
   return kernel;
 }
 
@@ -214,8 +219,11 @@ Lowering::OwnKernel Lowering::pointwise(const Matrix& matrix, const ProductSpec&
   kernel.scratchBytes = scratchBytes(task, grid, omp_get_max_threads());
   const Tensor weights = weights_.get(matrix.weightsName, matrix.weights, pointwiseLayout(task),
                                       task.integer() ? "presisi:O16I4" : "presisi:O16");
-  kernel.run = [made = completed(task, task.outputs, weights, spec, matrix.bias, own.finish),
-                grid](const OwnKernel::Places& at) { execute(made->task, grid, at.in, at.out, at.skip, at.scratch); };
+  kernel.dense = grid.dense();
+  kernel.pointwise = completed(task, task.outputs, weights, spec, matrix.bias, own.finish);
+  kernel.run = [made = kernel.pointwise, grid](const OwnKernel::Places& at) {
+    execute(made->task, grid, at.in, at.out, at.skip, at.scratch);
+  };
   return kernel;
 }
 
@@ -232,6 +240,8 @@ void Lowering::emitOwn(const Group& group, const Own& own, const OwnKernel& kern
   }
   Step& step = addStep(std::move(layer), std::move(reads), std::move(writes));
   step.scratchBytes = kernel.scratchBytes;
+  expansion_ = {};
+  if (kernel.pointwise && own.skip < 0 && kernel.dense) expansion_ = {kernel.pointwise, output, input};
   step.bind = [run = kernel.run, input, output, skip = own.skip, totals = kernel.totals](const Binding& b) -> Runner {
     const auto pointer = [&](int value) { return value < 0 ? nullptr : b.pointer(value); };
     const OwnKernel::Places places{pointer(input), pointer(output), pointer(skip), static_cast<float*>(pointer(totals)),
@@ -261,9 +271,59 @@ bool Lowering::emitOwnConvolution(const Group& group, const Matrix& matrix, cons
   grid.inWidth = spec.source[3];
   grid.strideHeight = spec.strides[0];
   grid.strideWidth = spec.strides[1];
-  const OwnKernel kernel =
-      isDepthwise ? depthwise(matrix, spec, *own, plan.value) : pointwise(matrix, spec, grid, *own, plan.value);
-  emitOwn(group, *own, kernel, plan, input, static_cast<int64_t>(matrix.weights.bytes()), layer);
+  const auto weightBytes = static_cast<int64_t>(matrix.weights.bytes());
+  if (!isDepthwise) {
+    emitOwn(group, *own, pointwise(matrix, spec, grid, *own, plan.value), plan, input, weightBytes, layer);
+    return true;
+  }
+  const OwnKernel kernel = depthwise(matrix, spec, *own, plan.value);
+  if (!emitExpanded(group, *own, kernel, plan, input, spec.source[0], weightBytes, layer)) {
+    emitOwn(group, *own, kernel, plan, input, weightBytes, layer);
+  }
+  return true;
+}
+
+/// Whether nothing but the first node of this group reads the value.
+bool Lowering::isOnlyReader(const Group& group, int value) const {
+  const auto names = namesOf_.find(value);
+  if (names == namesOf_.end()) return false;
+  for (const std::string& name : names->second) {
+    if (links_.isOutput(name)) return false;
+    for (const int consumer : links_.consumers(name)) {
+      if (!isSimpleDequantize(node(consumer)) && consumer != group.nodes.front()) return false;
+    }
+  }
+  return true;
+}
+
+/// A depthwise convolution together with the 1x1 convolution that is the last step, where only it reads that.
+bool Lowering::emitExpanded(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan,
+                            int input, int64_t samples, int64_t weightBytes, const backend::LayerInfo& layer) {
+  if (!expansion_.task || expansion_.output != input || program_.steps.back().writes.front() != input ||
+      !isOnlyReader(group, input)) {
+    return false;
+  }
+  const auto expand = expansion_.task;
+  const ExpandedTask task{expand->task, kernel.depthwise->task};
+  if (task.expand.integer() != task.depthwise.integer() || !worthExpanding(task)) {
+    return false;
+  }
+  backend::LayerInfo both = std::move(program_.steps.back().info);
+  program_.steps.pop_back();
+  both.fused.push_back(layer.name);
+  both.fused.insert(both.fused.end(), layer.fused.begin(), layer.fused.end());
+  both.macs += layer.macs;
+  both.outputDims = layer.outputDims;
+  both.activationBytes = 0;
+  OwnKernel fused;
+  fused.name = "presisi_expanded";
+  fused.totals = kernel.totals;
+  fused.scratchBytes = scratchBytes(task, omp_get_max_threads());
+  fused.run = [task, expand, depthwise = kernel.depthwise, samples](const OwnKernel::Places& at) {
+    execute(task, samples, at.in, at.out, at.totals, at.scratch);
+  };
+  const int64_t bytes = both.weightBytes + weightBytes;
+  emitOwn(group, own, fused, plan, expansion_.input, bytes, std::move(both));
   return true;
 }
 

@@ -133,9 +133,31 @@ NamedModel floatLayer(const Dims& image, const Dims& weights, std::vector<Attrib
   return {describe(image, weights, activation), finish(b, "y"), 0};
 }
 
+/// 1x1, then depthwise, as in an inverted residual.
+struct ExpandedCase {
+  int64_t inputs, channels, height, width, kernel, stride;
+  const char* first;
+  const char* second;
+  bool averaged;
+};
+const std::vector<ExpandedCase> kExpandedCases = {
+    {8, 96, 64, 60, 3, 1, "Swish", "Swish", false}, {16, 130, 61, 57, 5, 2, "HardSwish", "HardSwish", true},
+    {12, 72, 70, 66, 3, 2, "Relu", "Relu", false},  {24, 256, 40, 41, 5, 1, "Swish", "", true},
+    {8, 64, 128, 65, 7, 1, "", "Clip", false},      {4, 100, 90, 90, 3, 3, "HardSwish", "Swish", true},
+};
+
 /// As squeeze-and-excitation has it: the convolution's result is averaged, and scaled by what comes of it.
 void gate(ModelBuilder& b, const std::string& in, const std::string& out) {
   b.node("GlobalAveragePool", {in}, {"p"}).node("Sigmoid", {"p"}, {"g"}).node("Mul", {in, "g"}, {out});
+}
+
+std::string describe(const ExpandedCase& c) {
+  return "expanded " + describe({c.inputs, c.height, c.width}, {c.channels, 1, c.kernel, c.kernel}, c.second);
+}
+
+std::vector<Attribute> attributesOf(const ExpandedCase& c) {
+  return {ints("pads", std::vector<int64_t>(4, c.kernel / 2)), ints("strides", {c.stride, c.stride}),
+          Attribute::ofInt("group", c.channels)};
 }
 
 }  // namespace
@@ -329,6 +351,19 @@ std::vector<NamedModel> floatModels() {
     b.node("Add", {"c2", "c1"}, {"s"}).node("Relu", {"s"}, {"y"});
     all.push_back({"residual of 1x1", finish(b, "y"), 0});
   }
+  for (const ExpandedCase& c : kExpandedCases) {
+    ModelBuilder b;
+    b.input("x", {-1, c.inputs, c.height, c.width})
+        .weight("w1", {c.channels, c.inputs, 1, 1})
+        .weight("b1", {c.channels});
+    b.weight("w2", {c.channels, 1, c.kernel, c.kernel}).weight("b2", {c.channels});
+    b.node("Conv", {"x", "w1", "b1"}, {"c1"});
+    activate(b, c.first, "c1", "a1");
+    b.node("Conv", {"a1", "w2", "b2"}, {"c2"}, attributesOf(c));
+    activate(b, c.second, "c2", c.averaged ? "a2" : "y");
+    if (c.averaged) gate(b, "a2", "y");
+    all.push_back({describe(c), finish(b, "y"), 0});
+  }
   return all;
 }
 
@@ -361,6 +396,23 @@ void addLayers(std::vector<NamedModel>& all) {
     made.name = "pointwise " + made.name;
     all.push_back(std::move(made));
   }
+}
+
+NamedModel quantizedExpanded(const ExpandedCase& c) {
+  const float step = c.averaged ? 0.02f : 0.05f;
+  ModelBuilder b;
+  b.input("x", {-1, c.inputs, c.height, c.width});
+  qdq(b, "x", "xd", 0.01f);
+  quantizedWeights(b, "w1", {c.channels, c.inputs, 1, 1}, 0);
+  b.weight("b1", {c.channels}).node("Conv", {"xd", "w1", "b1"}, {"c1"});
+  activate(b, c.first, "c1", "a1");
+  qdq(b, "a1", "d1", 0.02f);
+  quantizedWeights(b, "w2", {c.channels, 1, c.kernel, c.kernel}, 0);
+  b.weight("b2", {c.channels}).node("Conv", {"d1", "w2", "b2"}, {"c2"}, attributesOf(c));
+  activate(b, c.second, "c2", "a2");
+  if (c.averaged) gate(b, "a2", "m");
+  qdq(b, c.averaged ? "m" : "a2", "y", step);
+  return {describe(c), finish(b, "y"), step};
 }
 
 /// A sum of what comes of `branch`, quantized or not, and of a 1x1 convolution.
@@ -399,6 +451,7 @@ NamedModel gated(int64_t channels, int64_t size, int64_t kernel, int64_t stride,
 std::vector<NamedModel> integerModels() {
   std::vector<NamedModel> all;
   addLayers(all);
+  for (const ExpandedCase& c : kExpandedCases) all.push_back(quantizedExpanded(c));
   all.push_back(residual("residual of floats behind 1x1", false, false, 64));
   all.push_back(residual("residual of int8 behind 1x1", true, false, 72));
   all.push_back(residual("residual of uint8 behind 1x1", true, true, 64));
