@@ -73,10 +73,7 @@ struct Finisher {
       p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(6.93121791e-1f));
       p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(9.99999285e-1f));
       const __m512 d = _mm512_add_ps(_mm512_scalef_ps(p, n), _mm512_set1_ps(1.0f));
-      // The estimate has 14 bits, one step of Newton's makes it 23.
-      const __m512 e = _mm512_rcp14_ps(d);
-      const __m512 inverse = _mm512_mul_ps(e, _mm512_fnmadd_ps(d, e, _mm512_set1_ps(2.0f)));
-      x = _mm512_mul_ps(curve == Curve::Swish ? _mm512_mul_ps(x, factor) : factor, inverse);
+      x = _mm512_div_ps(curve == Curve::Swish ? _mm512_mul_ps(x, factor) : factor, d);
     }
     return _mm512_min_ps(high, _mm512_max_ps(low, x));  // in this order, what is not a number stays so
   }
