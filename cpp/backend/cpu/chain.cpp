@@ -212,29 +212,45 @@ void recogniseScaling(Chain& chain) {
   chain.scaling = std::move(scaling);
 }
 
+namespace {
+
+/// Rows [begin, end) of all; `output` is where the very first would be.
+void runRows(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output,
+             int64_t begin, int64_t end) {
+  thread_local Buffers buffers;
+  const int64_t blockRows = blockRowsOf(chain);
+  const auto needed = static_cast<size_t>(blockRows * chain.columns);
+  if (buffers.main.size() < needed) {
+    buffers.main.resize(needed);
+    buffers.operand.resize(needed);
+  }
+  buffers.sample = -1;
+  for (int64_t at = begin; at < end;) {
+    const int64_t sample = at / chain.rows;
+    const int64_t row = at % chain.rows;
+    const int64_t rows = std::min({blockRows, chain.rows - row, end - at});
+    (chain.scaling ? scaleBlock : runBlock)(chain, input, operands, output, sample, row, rows, buffers);
+    at += rows;
+  }
+}
+
+}  // namespace
+
 void runChain(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output) {
   const int64_t total = chain.samples * chain.rows;
   if (total == 0 || chain.columns == 0) return;
-  const int64_t blockRows = blockRowsOf(chain);
   const int threads = total * chain.columns < kWorthThreads ? 1 : omp_get_max_threads();
 #pragma omp parallel num_threads(threads) if (threads > 1)
   {
-    thread_local Buffers buffers;
-    const auto needed = static_cast<size_t>(blockRows * chain.columns);
-    if (buffers.main.size() < needed) {
-      buffers.main.resize(needed);
-      buffers.operand.resize(needed);
-    }
-    buffers.sample = -1;
     const auto [begin, end] = share(total, omp_get_num_threads(), omp_get_thread_num());
-    for (int64_t at = begin; at < end;) {
-      const int64_t sample = at / chain.rows;
-      const int64_t row = at % chain.rows;
-      const int64_t rows = std::min({blockRows, chain.rows - row, end - at});
-      (chain.scaling ? scaleBlock : runBlock)(chain, input, operands, output, sample, row, rows, buffers);
-      at += rows;
-    }
+    runRows(chain, input, operands, output, begin, end);
   }
+}
+
+void runChainRows(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output,
+                  int64_t first, int64_t last) {
+  const int64_t skipped = first * chain.columns * static_cast<int64_t>(byteSize(chain.output.dtype));
+  runRows(chain, input, operands, static_cast<uint8_t*>(output) - skipped, first, last);
 }
 
 void runGlobalAverage(const Chain& shape, int64_t count, const void* input, float* output) {

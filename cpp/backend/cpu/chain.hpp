@@ -66,6 +66,10 @@ void recogniseScaling(Chain& chain);
 /// One pass over the data: load, every stage in registers and L1, store. Uses the calling thread's OpenMP team.
 void runChain(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output);
 
+/// Some of all rows, on the calling thread alone: `output` begins with row `first`, and is dense.
+void runChainRows(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output,
+                  int64_t first, int64_t last);
+
 /// Sum over the rows of each sample by `count`, which is their number unless they are sums themselves; `output` is
 /// float [samples, columns].
 void runGlobalAverage(const Chain& shape, int64_t count, const void* input, float* output);

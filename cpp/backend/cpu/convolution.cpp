@@ -50,7 +50,7 @@ struct Panels {
   Panels(const PointwiseTask& task, int64_t all, int threads)
       : pixels(all), tile(task.tilePixels(all)), tiles((all + tile - 1) / tile) {
     const bool byOutputs = threads > 1 && task.outputs > pixels && blocksOf(task.outputs) >= threads;
-    count = byOutputs ? 1 : (tiles * tile + kPanel - 1) / kPanel;
+    count = byOutputs ? 1 : std::max((tiles * tile + kPanel - 1) / kPanel, std::min<int64_t>(tiles, threads));
     parts = byOutputs ? threads : 1;
   }
   int64_t first(int64_t panel) const { return std::min(tiles * panel / count * tile, pixels); }
@@ -61,9 +61,9 @@ struct Panels {
 struct PanelScratch {
   int64_t gathered, flipped;
 
-  PanelScratch(const PointwiseTask& task, const PixelGrid& grid, const Panels& panels) {
+  PanelScratch(const PointwiseTask& task, bool asTheyLie, const Panels& panels) {
     const int64_t bytes = aligned(panels.longest() * task.inputs * sizeOf(task.source));
-    gathered = grid.dense() ? 0 : bytes;
+    gathered = asTheyLie ? 0 : bytes;
     flipped = task.source == Element::Int8 ? bytes : 0;
   }
   int64_t bytes() const { return gathered + flipped; }
@@ -128,9 +128,9 @@ BlockedLayout pointwiseLayout(const PointwiseTask& task) {
 
 int64_t scratchBytes(const DepthwiseTask& task, int threads) { return task.scratchBytes() * threads; }
 
-int64_t scratchBytes(const PointwiseTask& task, const PixelGrid& grid, int threads) {
+int64_t scratchBytes(const PointwiseTask& task, const PixelGrid& grid, bool prepared, int threads) {
   const int team = teamFor(task, grid, threads);
-  return PanelScratch(task, grid, Panels(task, grid.pixels(), team)).bytes() * team;
+  return PanelScratch(task, grid.dense() && !prepared, Panels(task, grid.pixels(), team)).bytes() * team;
 }
 
 int64_t partsOf(const DepthwiseTask& task) { return (task.outHeight + task.rowsAtOnce() - 1) / task.rowsAtOnce(); }
@@ -154,20 +154,23 @@ void execute(const DepthwiseTask& task, int64_t samples, const void* in, void* o
 }
 
 void execute(const PointwiseTask& task, const PixelGrid& grid, const void* in, void* out, const void* skip,
-             void* scratch) {
+             void* scratch, const Prepare& prepare) {
   const int threads = teamFor(task, grid, omp_get_max_threads());
   const Panels panels(task, grid.pixels(), threads);
   const int64_t blocks = blocksOf(task.outputs);
-  const PanelScratch room(task, grid, panels);
+  const PanelScratch room(task, grid.dense() && !prepare, panels);
   const ConvolutionKernels& kernels = *convolutionKernels(task.integer());
   share(panels.count * panels.parts, threads, [&](int64_t job, int64_t thread) {
     const int64_t panel = job / panels.parts, part = job % panels.parts;
     const int64_t first = panels.first(panel), last = panels.first(panel + 1);
     uint8_t* own = at(scratch, thread * room.bytes());
-    const void* inputs = at(in, first * task.inputs * sizeOf(task.source));
-    if (!grid.dense()) {
+    const void* inputs = own;
+    if (prepare) {
+      prepare(first, last, own);
+    } else if (grid.dense()) {
+      inputs = at(in, first * task.inputs * sizeOf(task.source));
+    } else {
       gather(task, grid, in, first, last, own);
-      inputs = own;
     }
     const int64_t begin = first * task.outputs;
     kernels.pointwise(task, inputs, at(out, begin * (task.toFloat ? 4 : 1)),

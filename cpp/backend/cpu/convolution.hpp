@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "backend/cpu/kernels/convolution.hpp"
@@ -35,7 +36,7 @@ struct PixelGrid {
 
 /// Of a run on so many threads.
 int64_t scratchBytes(const DepthwiseTask& task, int threads);
-int64_t scratchBytes(const PointwiseTask& task, const PixelGrid& grid, int threads);
+int64_t scratchBytes(const PointwiseTask& task, const PixelGrid& grid, bool prepared, int threads);
 
 /// How many parts of the sums over a picture's pixels there are.
 int64_t partsOf(const DepthwiseTask& task);
@@ -43,9 +44,11 @@ int64_t partsOf(const DepthwiseTask& task);
 /// `in` and `out` are dense NHWC; on the calling thread's OpenMP team. `totals`, which may be null, is
 /// [samples, partsOf(task), channels padded to blocks]: sums of the output over some of its pixels.
 void execute(const DepthwiseTask& task, int64_t samples, const void* in, void* out, float* totals, void* scratch);
-/// `skip` may be null.
+/// Makes the inputs of pixels [first, last), side by side, on the calling thread.
+using Prepare = std::function<void(int64_t first, int64_t last, void* out)>;
+/// `skip` may be null. With `prepare`, which is for dense grids, the inputs come from there, and `in` is not looked at.
 void execute(const PointwiseTask& task, const PixelGrid& grid, const void* in, void* out, const void* skip,
-             void* scratch);
+             void* scratch, const Prepare& prepare);
 
 /// A 1x1 convolution whose outputs only a depthwise one reads: these never leave the cache. A thread makes some rows of
 /// them, and from these rows of the result.

@@ -98,13 +98,16 @@ class Lowering {
   struct Own;
   struct OwnKernel;
   std::optional<Own> own(const ProductSpec& spec, const Destination& plan);
-  OwnKernel depthwise(const Matrix& matrix, const ConvolutionSpec& spec, const Own& own, const Value& out);
-  OwnKernel pointwise(const Matrix& matrix, const ProductSpec& spec, const PixelGrid& grid, const Own& own,
+  OwnKernel depthwise(const Matrix& matrix, const ConvolutionSpec& spec, const Own& own, int input, const Value& out);
+  OwnKernel pointwise(const Matrix& matrix, const ProductSpec& spec, const PixelGrid& grid, const Own& own, int input,
                       const Value& out);
-  void emitOwn(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan, int input,
-               int64_t weightBytes, backend::LayerInfo layer);
+  int emitOwn(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan, int64_t weightBytes,
+              backend::LayerInfo layer);
+  bool isLastStep(int value) const;
+  void emitPointwise(const Group& group, const Own& own, OwnKernel kernel, const Destination& plan, int64_t weightBytes,
+                     backend::LayerInfo layer);
   bool isOnlyReader(const Group& group, int value) const;
-  bool emitExpanded(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan, int input,
+  bool emitExpanded(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan,
                     int64_t samples, int64_t weightBytes, const backend::LayerInfo& layer);
   bool emitOwnConvolution(const Group& group, const Matrix& matrix, const ConvolutionSpec& spec,
                           const Destination& plan, int input, const backend::LayerInfo& layer);
@@ -167,6 +170,14 @@ class Lowering {
   std::map<std::string, int> byName_;
   std::map<int, std::vector<std::string>> namesOf_;
   std::map<std::tuple<int, DType, Layout>, int> converted_;
+  /// The last chain, and what it reads and makes.
+  struct LastChain {
+    std::shared_ptr<const Chain> chain;
+    int input = -1;
+    std::vector<int> operands;
+    int output = -1;
+  };
+  LastChain lastChain_;
   /// The last 1x1 convolution, as far as it may go together with a depthwise one.
   struct Expansion {
     std::shared_ptr<Owned<PointwiseTask>> task;

@@ -36,6 +36,7 @@ void Lowering::addChainStep(Chain chain, int input, std::vector<int> operands, i
   reads.insert(reads.end(), operands.begin(), operands.end());
   recogniseScaling(chain);
   const auto shared = std::make_shared<const Chain>(std::move(chain));
+  lastChain_ = {shared, input, operands, output};
   addStep(std::move(layer), std::move(reads), {output}).bind = [shared, input, operands,
                                                                 output](const Binding& b) -> Runner {
     std::vector<const void*> pointers;

@@ -126,20 +126,24 @@ struct Lowering::Own {
 };
 
 struct Lowering::OwnKernel {
-  std::shared_ptr<Owned<DepthwiseTask>> depthwise;  ///< one of the two
-  std::shared_ptr<Owned<PointwiseTask>> pointwise;
   struct Places {
     const void* in;
     void* out;
     const void* skip;
     float* totals;
     void* scratch;
+    std::vector<const void*> operands;
   };
   const char* name = "";
   std::function<void(const Places&)> run;
   int64_t scratchBytes = 0;
-  int totals = -1;     ///< value
-  bool dense = false;  ///< every pixel makes one
+  int input = -1;             ///< value
+  std::vector<int> operands;  ///< values of a chain in front
+  int totals = -1;            ///< value
+  // One of the two, unless it is both:
+  std::shared_ptr<Owned<DepthwiseTask>> depthwise;
+  std::shared_ptr<Owned<PointwiseTask>> pointwise;
+  PixelGrid grid;  ///< of the latter
 };
 
 std::optional<Lowering::Own> Lowering::own(const ProductSpec& spec, const Destination& plan) {
@@ -172,7 +176,7 @@ std::shared_ptr<Owned<Task>> completed(Task task, int64_t channels, const Tensor
 
 }  // namespace
 
-Lowering::OwnKernel Lowering::depthwise(const Matrix& matrix, const ConvolutionSpec& spec, const Own& own,
+Lowering::OwnKernel Lowering::depthwise(const Matrix& matrix, const ConvolutionSpec& spec, const Own& own, int input,
                                         const Value& out) {
   DepthwiseTask task;
   task.channels = matrix.weights.dim(0);
@@ -191,6 +195,7 @@ Lowering::OwnKernel Lowering::depthwise(const Matrix& matrix, const ConvolutionS
   task.toFloat = !out.quantized();
   OwnKernel kernel;
   kernel.name = "presisi_depthwise";
+  kernel.input = input;
   const int64_t samples = spec.source[0];
   if (task.toFloat && isAveraged(out.name)) {
     kernel.totals = addActivation(out.name, {samples, partsOf(task), blocksOf(task.channels) * kLanes}, DType::Float32,
@@ -207,7 +212,7 @@ Lowering::OwnKernel Lowering::depthwise(const Matrix& matrix, const ConvolutionS
 }
 
 Lowering::OwnKernel Lowering::pointwise(const Matrix& matrix, const ProductSpec& spec, const PixelGrid& grid,
-                                        const Own& own, const Value& out) {
+                                        const Own& own, int input, const Value& out) {
   PointwiseTask task;
   task.outputs = matrix.weights.dim(0);
   task.inputs = matrix.weights.dim(1);
@@ -216,23 +221,26 @@ Lowering::OwnKernel Lowering::pointwise(const Matrix& matrix, const ProductSpec&
   task.toFloat = !out.quantized();
   OwnKernel kernel;
   kernel.name = "presisi_pointwise";
-  kernel.scratchBytes = scratchBytes(task, grid, omp_get_max_threads());
+  kernel.input = input;
+  kernel.grid = grid;
+  kernel.scratchBytes = scratchBytes(task, grid, false, omp_get_max_threads());
   const Tensor weights = weights_.get(matrix.weightsName, matrix.weights, pointwiseLayout(task),
                                       task.integer() ? "presisi:O16I4" : "presisi:O16");
-  kernel.dense = grid.dense();
   kernel.pointwise = completed(task, task.outputs, weights, spec, matrix.bias, own.finish);
   kernel.run = [made = kernel.pointwise, grid](const OwnKernel::Places& at) {
-    execute(made->task, grid, at.in, at.out, at.skip, at.scratch);
+    execute(made->task, grid, at.in, at.out, at.skip, at.scratch, {});
   };
   return kernel;
 }
 
-void Lowering::emitOwn(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan, int input,
-                       int64_t weightBytes, backend::LayerInfo layer) {
+/// The value it makes.
+int Lowering::emitOwn(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan,
+                      int64_t weightBytes, backend::LayerInfo layer) {
   layer.kernel = std::string(kernel.name) + (own.source == Element::Float ? ":avx512_core" : ":avx512_core_vnni");
   layer.weightBytes = weightBytes;
   const int output = addValue(plan.value);
-  std::vector<int> reads{input}, writes{output};
+  std::vector<int> reads{kernel.input}, writes{output};
+  reads.insert(reads.end(), kernel.operands.begin(), kernel.operands.end());
   if (own.skip >= 0) reads.push_back(own.skip);
   if (kernel.totals >= 0) {
     writes.push_back(kernel.totals);
@@ -240,15 +248,52 @@ void Lowering::emitOwn(const Group& group, const Own& own, const OwnKernel& kern
   }
   Step& step = addStep(std::move(layer), std::move(reads), std::move(writes));
   step.scratchBytes = kernel.scratchBytes;
-  expansion_ = {};
-  if (kernel.pointwise && own.skip < 0 && kernel.dense) expansion_ = {kernel.pointwise, output, input};
-  step.bind = [run = kernel.run, input, output, skip = own.skip, totals = kernel.totals](const Binding& b) -> Runner {
+  step.bind = [run = kernel.run, input = kernel.input, operands = kernel.operands, output, skip = own.skip,
+               totals = kernel.totals](const Binding& b) -> Runner {
     const auto pointer = [&](int value) { return value < 0 ? nullptr : b.pointer(value); };
-    const OwnKernel::Places places{pointer(input), pointer(output), pointer(skip), static_cast<float*>(pointer(totals)),
-                                   b.scratch()};
+    OwnKernel::Places places{
+        pointer(input), pointer(output), pointer(skip), static_cast<float*>(pointer(totals)), b.scratch(), {}};
+    for (const int operand : operands) places.operands.push_back(b.pointer(operand));
     return [run, places] { run(places); };
   };
   bindResult(group, output);
+  return output;
+}
+
+/// Whether the last step makes this value, and nothing else.
+bool Lowering::isLastStep(int value) const {
+  return !program_.steps.empty() && program_.steps.back().writes == std::vector<int>{value};
+}
+
+/// A 1x1 convolution, with the chain in front of it where that does no more than scale, and only this reads it: inputs
+/// are scaled as they are wanted, a few pixels at a time.
+void Lowering::emitPointwise(const Group& group, const Own& own, OwnKernel kernel, const Destination& plan,
+                             int64_t weightBytes, backend::LayerInfo layer) {
+  const std::shared_ptr<const Chain> chain = lastChain_.chain;
+  const bool prepared = chain && chain->scaling && lastChain_.output == kernel.input && isLastStep(kernel.input) &&
+                        chain->input.order == ChainTensor::Order::Pixels && kernel.grid.dense() &&
+                        chain->columns == kernel.pointwise->task.inputs && isOnlyReader(group, kernel.input);
+  if (!prepared) {
+    const int output = emitOwn(group, own, kernel, plan, weightBytes, std::move(layer));
+    if (own.skip < 0 && kernel.grid.dense()) expansion_ = {kernel.pointwise, output, kernel.input};
+    return;
+  }
+  const backend::LayerInfo first = std::move(program_.steps.back().info);
+  program_.steps.pop_back();
+  layer.fused.insert(layer.fused.begin(), first.fused.begin(), first.fused.end());
+  layer.fused.insert(layer.fused.begin(), first.name);
+  kernel.name = "presisi_prepared";
+  kernel.input = lastChain_.input;
+  kernel.operands = lastChain_.operands;
+  const PointwiseTask& task = kernel.pointwise->task;
+  kernel.scratchBytes = scratchBytes(task, kernel.grid, true, omp_get_max_threads());
+  kernel.run = [chain, made = kernel.pointwise, grid = kernel.grid](const OwnKernel::Places& at) {
+    const Prepare prepare = [&](int64_t from, int64_t to, void* out) {
+      runChainRows(*chain, at.in, at.operands, out, from, to);
+    };
+    execute(made->task, grid, nullptr, at.out, at.skip, at.scratch, prepare);
+  };
+  emitOwn(group, own, kernel, plan, weightBytes, std::move(layer));
 }
 
 /// With our own kernels, where they do it; false, and nothing done, where they don't.
@@ -273,12 +318,12 @@ bool Lowering::emitOwnConvolution(const Group& group, const Matrix& matrix, cons
   grid.strideWidth = spec.strides[1];
   const auto weightBytes = static_cast<int64_t>(matrix.weights.bytes());
   if (!isDepthwise) {
-    emitOwn(group, *own, pointwise(matrix, spec, grid, *own, plan.value), plan, input, weightBytes, layer);
+    emitPointwise(group, *own, pointwise(matrix, spec, grid, *own, input, plan.value), plan, weightBytes, layer);
     return true;
   }
-  const OwnKernel kernel = depthwise(matrix, spec, *own, plan.value);
-  if (!emitExpanded(group, *own, kernel, plan, input, spec.source[0], weightBytes, layer)) {
-    emitOwn(group, *own, kernel, plan, input, weightBytes, layer);
+  const OwnKernel kernel = depthwise(matrix, spec, *own, input, plan.value);
+  if (!emitExpanded(group, *own, kernel, plan, spec.source[0], weightBytes, layer)) {
+    emitOwn(group, *own, kernel, plan, weightBytes, layer);
   }
   return true;
 }
@@ -298,9 +343,9 @@ bool Lowering::isOnlyReader(const Group& group, int value) const {
 
 /// A depthwise convolution together with the 1x1 convolution that is the last step, where only it reads that.
 bool Lowering::emitExpanded(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan,
-                            int input, int64_t samples, int64_t weightBytes, const backend::LayerInfo& layer) {
-  if (!expansion_.task || expansion_.output != input || program_.steps.back().writes.front() != input ||
-      !isOnlyReader(group, input)) {
+                            int64_t samples, int64_t weightBytes, const backend::LayerInfo& layer) {
+  if (!expansion_.task || expansion_.output != kernel.input || !isLastStep(kernel.input) ||
+      !isOnlyReader(group, kernel.input)) {
     return false;
   }
   const auto expand = expansion_.task;
@@ -317,13 +362,14 @@ bool Lowering::emitExpanded(const Group& group, const Own& own, const OwnKernel&
   both.activationBytes = 0;
   OwnKernel fused;
   fused.name = "presisi_expanded";
+  fused.input = expansion_.input;
   fused.totals = kernel.totals;
   fused.scratchBytes = scratchBytes(task, omp_get_max_threads());
   fused.run = [task, expand, depthwise = kernel.depthwise, samples](const OwnKernel::Places& at) {
     execute(task, samples, at.in, at.out, at.totals, at.scratch);
   };
   const int64_t bytes = both.weightBytes + weightBytes;
-  emitOwn(group, own, fused, plan, expansion_.input, bytes, std::move(both));
+  emitOwn(group, own, fused, plan, bytes, std::move(both));
   return true;
 }
 
@@ -335,8 +381,8 @@ bool Lowering::emitOwnProduct(const Group& group, const Matrix& matrix, const Ma
   if (!own) return false;
   PixelGrid grid;
   grid.samples = spec.rows;
-  const OwnKernel kernel = pointwise(matrix, spec, grid, *own, plan.value);
-  emitOwn(group, *own, kernel, plan, input, static_cast<int64_t>(matrix.weights.bytes()), layer);
+  const OwnKernel kernel = pointwise(matrix, spec, grid, *own, input, plan.value);
+  emitOwn(group, *own, kernel, plan, static_cast<int64_t>(matrix.weights.bytes()), layer);
   return true;
 }
 

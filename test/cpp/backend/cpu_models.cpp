@@ -151,6 +151,13 @@ void gate(ModelBuilder& b, const std::string& in, const std::string& out) {
   b.node("GlobalAveragePool", {in}, {"p"}).node("Sigmoid", {"p"}, {"g"}).node("Mul", {in, "g"}, {out});
 }
 
+void normalize(ModelBuilder& b, const std::string& in, const std::string& out, int64_t channels) {
+  const auto named = [&](const char* what) { return out + what; };
+  b.weight(named("_scale"), {channels}).weight(named("_shift"), {channels}).weight(named("_mean"), {channels});
+  b.weight(named("_variance"), {channels}, 0.5f, 2);
+  b.node("BatchNormalization", {in, named("_scale"), named("_shift"), named("_mean"), named("_variance")}, {out});
+}
+
 std::string describe(const ExpandedCase& c) {
   return "expanded " + describe({c.inputs, c.height, c.width}, {c.channels, 1, c.kernel, c.kernel}, c.second);
 }
@@ -351,6 +358,32 @@ std::vector<NamedModel> floatModels() {
     b.node("Add", {"c2", "c1"}, {"s"}).node("Relu", {"s"}, {"y"});
     all.push_back({"residual of 1x1", finish(b, "y"), 0});
   }
+  {
+    // As a calibrator exposes tensors: what is wanted as an output is made, whoever else reads it.
+    ModelBuilder b;
+    b.input("x", {-1, 8, 60, 60}).weight("w1", {96, 8, 1, 1}).weight("w2", {96, 1, 3, 3}).weight("w3", {16, 96, 1, 1});
+    b.node("Conv", {"x", "w1"}, {"c1"}).node("HardSwish", {"c1"}, {"a1"});
+    b.node("Conv", {"a1", "w2"}, {"c2"}, {Attribute::ofInt("group", 96)});
+    gate(b, "c2", "m");
+    b.node("Conv", {"m", "w3"}, {"y"});
+    for (const char* output : {"a1", "c2", "m", "y"}) b.output(output);
+    all.push_back({"exposed inside", b.model, 0});
+  }
+  for (const int64_t size : {5, 19}) {
+    // What a 1x1 convolution alone reads is scaled as it reads it.
+    ModelBuilder b;
+    b.input("x", {-1, 20, size, size})
+        .weight("w1", {20, 1, 3, 3})
+        .weight("w2", {36, 20, 1, 1})
+        .weight("w3", {70, 36, 1, 1});
+    b.node("Conv", {"x", "w1"}, {"c1"}, {ints("pads", {1, 1, 1, 1}), Attribute::ofInt("group", 20)});
+    gate(b, "c1", "m");
+    // Between a convolution and its normalization, so that this isn't folded into that.
+    b.node("Conv", {"m", "w2"}, {"c2"}).node("MaxPool", {"c2"}, {"p2"}, {ints("kernel_shape", {2, 2})});
+    normalize(b, "p2", "n", 36);
+    b.node("Relu", {"n"}, {"r"}).node("Conv", {"r", "w3"}, {"y"});
+    all.push_back({"prepared of " + by(size, size), finish(b, "y"), 0});
+  }
   for (const ExpandedCase& c : kExpandedCases) {
     ModelBuilder b;
     b.input("x", {-1, c.inputs, c.height, c.width})
@@ -415,6 +448,24 @@ NamedModel quantizedExpanded(const ExpandedCase& c) {
   return {describe(c), finish(b, "y"), step};
 }
 
+/// What a 1x1 convolution alone reads is scaled as it reads it: by gates, and by normalization.
+NamedModel quantizedPrepared(int64_t size, int64_t stride) {
+  constexpr float kStep = 0.05f;
+  ModelBuilder b;
+  b.input("x", {-1, 20, size, size});
+  qdq(b, "x", "xd", 0.01f);
+  quantizedConv(b, "xd", "c1", {20, 1, 3, 3}, 20, stride);
+  gate(b, "c1", "m");
+  qdq(b, "m", "md", 0.01f);
+  quantizedConv(b, "md", "c2", {36, 20, 1, 1});
+  normalize(b, "c2", "n", 36);
+  b.node("Relu", {"n"}, {"r"});
+  qdq(b, "r", "rd", 0.02f);
+  quantizedConv(b, "rd", "c3", {70, 36, 1, 1});
+  qdq(b, "c3", "y", kStep);
+  return {"prepared of " + by(size, size), finish(b, "y"), kStep};
+}
+
 /// A sum of what comes of `branch`, quantized or not, and of a 1x1 convolution.
 NamedModel residual(const std::string& name, bool quantizedBranch, bool unsignedBranch, int64_t outputs) {
   constexpr float kStep = 0.05f;
@@ -452,6 +503,8 @@ std::vector<NamedModel> integerModels() {
   std::vector<NamedModel> all;
   addLayers(all);
   for (const ExpandedCase& c : kExpandedCases) all.push_back(quantizedExpanded(c));
+  all.push_back(quantizedPrepared(5, 1));
+  all.push_back(quantizedPrepared(31, 2));
   all.push_back(residual("residual of floats behind 1x1", false, false, 64));
   all.push_back(residual("residual of int8 behind 1x1", true, false, 72));
   all.push_back(residual("residual of uint8 behind 1x1", true, true, 64));
@@ -460,8 +513,8 @@ std::vector<NamedModel> integerModels() {
   {
     // BatchNormalization between tensors that are quantized on one side, as in DenseNet.
     ModelBuilder b;
-    b.input("x", {-1, 21, 6, 7}).weight("m", {21}).weight("o", {21}).weight("e", {21});
-    b.weight("v", {21}, 0.5f, 2).node("BatchNormalization", {"x", "m", "o", "e", "v"}, {"n"});
+    b.input("x", {-1, 21, 6, 7});
+    normalize(b, "x", "n", 21);
     b.node("Relu", {"n"}, {"r"});
     qdq(b, "r", "y", 0.05f);
     all.push_back({"normalization", finish(b, "y"), 0.05f});

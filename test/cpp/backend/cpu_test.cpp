@@ -147,6 +147,12 @@ TEST_CASE("depthwise and 1x1 convolutions take our own kernels where the process
               return layer.kernel.rfind("presisi_expanded", 0) == 0 && layer.op == "Conv";
             }) == 1);
     }
+    if (named.name.rfind("prepared", 0) == 0) {
+      const auto layers = backend->build(named.model, {}, {}, {})->layers();
+      CHECK(std::count_if(layers.begin(), layers.end(), [](const auto& layer) {
+              return layer.kernel.rfind("presisi_prepared", 0) == 0 && layer.op == "Conv";
+            }) == 2);
+    }
     if (named.name.rfind("depthwise of", 0) != 0 && named.name.rfind("pointwise of", 0) != 0) continue;
     // Kernels that are too large, and bytes that don't come in fours, are left to oneDNN.
     const bool left = named.name.find("9x9, 1 to 7") != std::string::npos ||
