@@ -62,7 +62,8 @@ describe('compress', () => {
       warnings: [],
     });
     expect(compress.weightBytes).toBeLessThan(compress.engineBytes);
-    expect(compress.weightBytes).toBeGreaterThan(600_000); // a byte for each of 605,496 parameters, and some more
+    // A byte for each of 605,496 parameters, but for biases and what normalisation leaves behind.
+    expect(compress.weightBytes).toBeGreaterThan(580_000);
     // Phases, one after the other, and what they are made of.
     expect(names(compress.spans)).toEqual(['phase 1', 'phase 2']);
     const [first, second] = compress.spans as [Span, Span];

@@ -22,12 +22,11 @@ double secondsSince(Clock::time_point start) { return std::chrono::duration<doub
 // A session that sees many batch sizes keeps this many arenas.
 constexpr size_t kKeptPrograms = 8;
 
-/// Zeros. From a megabyte on they lie in huge pages where the system has some: where small ones end up in the
-/// second-level cache is a matter of luck, and costs some networks half their speed.
+/// Zeros; in huge pages where the system has some and rounding up to them adds little.
 Tensor workingMemory(int64_t bytes) {
   constexpr size_t kHugePage = 2u << 20;
   const auto size = static_cast<size_t>(bytes);
-  if (size < kHugePage / 2) return Tensor(DType::Uint8, {bytes});
+  if (size < 8 * kHugePage) return Tensor(DType::Uint8, {bytes});
   const size_t rounded = (size + kHugePage - 1) / kHugePage * kHugePage;
   void* memory = std::aligned_alloc(kHugePage, rounded);
   if (memory == nullptr)
