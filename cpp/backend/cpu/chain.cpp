@@ -7,6 +7,8 @@
 #include <cstring>
 #include <limits>
 
+#include "backend/cpu/share.hpp"
+
 namespace presisi::cpu {
 
 namespace {
@@ -149,11 +151,6 @@ int64_t blockRowsOf(const Chain& chain) {
   return std::min(rows, chain.rows);
 }
 
-/// Cuts `total` into `parts` and gives part `index` as [begin, end).
-std::pair<int64_t, int64_t> share(int64_t total, int64_t parts, int64_t index) {
-  return {total * index / parts, total * (index + 1) / parts};
-}
-
 }  // namespace
 
 bool ChainStage::nonNegative() const {
@@ -170,6 +167,20 @@ bool ChainStage::nonNegative() const {
   }
 }
 
+Bounds Bounds::ofIntegers(float scale, float low, float high) { return {true, 1.0f / scale, low, high}; }
+
+Bounds Bounds::ofFloats() {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  return {false, 1.0f, -kInfinity, kInfinity};
+}
+
+void Bounds::clip(float bottom, float top) {
+  low = std::max(low, integer ? std::nearbyint(bottom * unit) : bottom);
+  high = std::min(high, integer ? std::nearbyint(top * unit) : top);
+}
+
+void Bounds::relu() { low = std::max(low, 0.0f); }
+
 void recogniseScaling(Chain& chain) {
   const DType to = chain.output.dtype;
   const bool integer = to == DType::Uint8 || to == DType::Int8;
@@ -178,11 +189,9 @@ void recogniseScaling(Chain& chain) {
   // A copy, or another order, is none of this.
   if (!integer && chain.stages.empty()) return;
   Scaling scaling;
-  scaling.low = integer ? chain.output.low : -std::numeric_limits<float>::infinity();
-  scaling.high = integer ? chain.output.high : std::numeric_limits<float>::infinity();
-  const float unit = integer ? 1.0f / chain.output.scale : 1.0f;
-  // Rounding keeps order: a bound of the numbers is, rounded, one of the integers.
-  const auto bound = [&](float value) { return integer ? std::nearbyint(value * unit) : value; };
+  const ChainTensor& out = chain.output;
+  Bounds bounds = integer ? Bounds::ofIntegers(out.scale, out.low, out.high) : Bounds::ofFloats();
+  const float unit = bounds.unit;
   const auto channels = static_cast<size_t>(chain.columns);
   scaling.scale.assign(std::max(channels, static_cast<size_t>(blockRowsOf(chain)) * channels),
                        chain.input.scale * unit);
@@ -201,14 +210,15 @@ void recogniseScaling(Chain& chain) {
       scaling.uniform = false;
       scaling.gates = stage.operand;
     } else if (stage.kind == ChainStage::Kind::Unary && stage.unary == Unary::Relu) {
-      scaling.low = std::max(scaling.low, 0.0f);
+      bounds.relu();
     } else if (stage.kind == ChainStage::Kind::Unary && stage.unary == Unary::Clip) {
-      scaling.low = std::max(scaling.low, bound(stage.alpha));
-      scaling.high = std::min(scaling.high, bound(stage.beta));
+      bounds.clip(stage.alpha, stage.beta);
     } else {
       return;
     }
   }
+  scaling.low = bounds.low;
+  scaling.high = bounds.high;
   chain.scaling = std::move(scaling);
 }
 
@@ -242,7 +252,7 @@ void runChain(const Chain& chain, const void* input, const std::vector<const voi
   const int threads = total * chain.columns < kWorthThreads ? 1 : omp_get_max_threads();
 #pragma omp parallel num_threads(threads) if (threads > 1)
   {
-    const auto [begin, end] = share(total, omp_get_num_threads(), omp_get_thread_num());
+    const auto [begin, end] = shareOf(total, omp_get_num_threads(), omp_get_thread_num());
     runRows(chain, input, operands, output, begin, end);
   }
 }

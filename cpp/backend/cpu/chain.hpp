@@ -41,14 +41,28 @@ struct ChainStage {
   bool nonNegative() const;  ///< whatever comes in, no result is below zero
 };
 
+/// The range of what is written, as ReLUs and clips narrow it. Rounding keeps order: a bound of the numbers is,
+/// rounded, one of the integers.
+struct Bounds {
+  bool integer;
+  float unit;  ///< 1 / scale of the integers; 1 for floats
+  float low, high;
+
+  /// Of integers with this scale and range; of all floats.
+  static Bounds ofIntegers(float scale, float low, float high);
+  static Bounds ofFloats();
+  void clip(float bottom, float top);
+  void relu();
+};
+
 /// x * scale[c] + shift[c], clamped, with everything there is in those two: the scales of input and output, and the
 /// stages.
 struct Scaling {
-  std::vector<float> scale,
-      shift;            ///< of each channel; of as many elements as are worked on at once where all are equal
+  /// Of each channel; of as many elements as are worked on at once where all are equal.
+  std::vector<float> scale, shift;
   bool uniform = true;  ///< equal for all channels
   int gates = -1;       ///< an operand, of one row a sample, that is multiplied with as well
-  float low, high;
+  float low = 0, high = 0;
 };
 
 struct Chain {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backend/cpu/share.hpp"
+
 namespace presisi::cpu {
 
 namespace {
@@ -37,8 +39,9 @@ template <typename F>
 void share(int64_t jobs, int threads, F&& f) {
 #pragma omp parallel num_threads(threads) if (threads > 1)
   {
-    const int64_t team = omp_get_num_threads(), thread = omp_get_thread_num();
-    for (int64_t job = jobs * thread / team; job < jobs * (thread + 1) / team; ++job) f(job, thread);
+    const int64_t thread = omp_get_thread_num();
+    const auto [begin, end] = shareOf(jobs, omp_get_num_threads(), thread);
+    for (int64_t job = begin; job < end; ++job) f(job, thread);
   }
 }
 
@@ -161,7 +164,8 @@ void execute(const PointwiseTask& task, const PixelGrid& grid, const void* in, v
   const PanelScratch room(task, grid.dense() && !prepare, panels);
   const ConvolutionKernels& kernels = *convolutionKernels(task.integer());
   share(panels.count * panels.parts, threads, [&](int64_t job, int64_t thread) {
-    const int64_t panel = job / panels.parts, part = job % panels.parts;
+    const int64_t panel = job / panels.parts;
+    const auto [firstBlock, lastBlock] = shareOf(blocks, panels.parts, job % panels.parts);
     const int64_t first = panels.first(panel), last = panels.first(panel + 1);
     uint8_t* own = at(scratch, thread * room.bytes());
     const void* inputs = own;
@@ -174,8 +178,8 @@ void execute(const PointwiseTask& task, const PixelGrid& grid, const void* in, v
     }
     const int64_t begin = first * task.outputs;
     kernels.pointwise(task, inputs, at(out, begin * (task.toFloat ? 4 : 1)),
-                      skip == nullptr ? nullptr : at(skip, begin * sizeOf(task.finish.skip)), last - first,
-                      blocks * part / panels.parts, blocks * (part + 1) / panels.parts, own + room.gathered);
+                      skip == nullptr ? nullptr : at(skip, begin * sizeOf(task.finish.skip)), last - first, firstBlock,
+                      lastBlock, own + room.gathered);
   });
 }
 
@@ -252,8 +256,8 @@ void execute(const ExpandedTask& task, int64_t samples, const void* in, void* ou
     uint8_t* own = at(scratch, omp_get_thread_num() * room.bytes());
     ExpandedRows rows(task, kernels, own, own + room.rows);
     DepthwiseTask window = depthwise;
-    const int64_t jobs = samples * parts, team = omp_get_num_threads(), thread = omp_get_thread_num();
-    for (int64_t job = jobs * thread / team; job < jobs * (thread + 1) / team; ++job) {
+    const auto [begin, end] = shareOf(samples * parts, omp_get_num_threads(), omp_get_thread_num());
+    for (int64_t job = begin; job < end; ++job) {
       const int64_t sample = job / parts, row = job % parts * depthwise.rowsAtOnce();
       const int64_t top = row * depthwise.strideHeight - depthwise.padTop;
       const int64_t first = std::clamp<int64_t>(top, 0, depthwise.inHeight);

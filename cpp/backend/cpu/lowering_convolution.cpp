@@ -1,8 +1,6 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <optional>
 
 #include "backend/cpu/convolution.hpp"
@@ -46,12 +44,8 @@ struct FinishPlan : Finish {
 /// What follows the sums; empty where the kernels don't do it.
 std::optional<FinishPlan> finishOf(const std::vector<PostOp>& postOps, const Value& out) {
   FinishPlan finish;
-  const bool integer = out.quantized();
-  finish.low = integer ? out.low : -std::numeric_limits<float>::infinity();
-  finish.high = integer ? out.high : std::numeric_limits<float>::infinity();
-  finish.factor = integer ? 1.0f / out.scale : 1.0f;
-  // Rounding keeps order: a bound of the numbers is, rounded, one of the integers.
-  const auto bound = [&](float value) { return integer ? std::nearbyint(value * finish.factor) : value; };
+  Bounds bounds = out.quantized() ? Bounds::ofIntegers(out.scale, out.low, out.high) : Bounds::ofFloats();
+  finish.factor = bounds.unit;
   for (size_t i = 0; i < postOps.size(); ++i) {
     const PostOp& op = postOps[i];
     if (op.kind == PostOp::Kind::Sum) {
@@ -62,12 +56,9 @@ std::optional<FinishPlan> finishOf(const std::vector<PostOp>& postOps, const Val
     switch (op.algorithm) {
       case algorithm::eltwise_relu:
         if (op.alpha != 0) return std::nullopt;
-        finish.low = std::max(finish.low, 0.0f);
+        bounds.relu();
         break;
-      case algorithm::eltwise_clip:
-        finish.low = std::max(finish.low, bound(op.alpha));
-        finish.high = std::min(finish.high, bound(op.beta));
-        break;
+      case algorithm::eltwise_clip: bounds.clip(op.alpha, op.beta); break;
       case algorithm::eltwise_linear:
         if (i > 0) return std::nullopt;
         finish.slope = op.alpha;
@@ -84,6 +75,8 @@ std::optional<FinishPlan> finishOf(const std::vector<PostOp>& postOps, const Val
       default: return std::nullopt;
     }
   }
+  finish.low = bounds.low;
+  finish.high = bounds.high;
   return finish;
 }
 
@@ -166,6 +159,16 @@ std::optional<Lowering::Own> Lowering::own(const ProductSpec& spec, const Destin
 
 namespace {
 
+/// A task as far as all begin.
+template <typename Task, typename Own>
+Task begun(const Own& own, const Value& out) {
+  Task task;
+  task.source = own.source;
+  task.finish = own.finish;
+  task.toFloat = !out.quantized();
+  return task;
+}
+
 /// A task with its weights where they are wanted, and what is there for each channel.
 template <typename Task>
 std::shared_ptr<Owned<Task>> completed(Task task, int64_t channels, const Tensor& weights, const ProductSpec& spec,
@@ -178,7 +181,7 @@ std::shared_ptr<Owned<Task>> completed(Task task, int64_t channels, const Tensor
 
 Lowering::OwnKernel Lowering::depthwise(const Matrix& matrix, const ConvolutionSpec& spec, const Own& own, int input,
                                         const Value& out) {
-  DepthwiseTask task;
+  auto task = begun<DepthwiseTask>(own, out);
   task.channels = matrix.weights.dim(0);
   task.inHeight = spec.source[2];
   task.inWidth = spec.source[3];
@@ -190,9 +193,6 @@ Lowering::OwnKernel Lowering::depthwise(const Matrix& matrix, const ConvolutionS
   task.strideWidth = spec.strides[1];
   task.padTop = spec.padBegin[0];
   task.padLeft = spec.padBegin[1];
-  task.source = own.source;
-  task.finish = own.finish;
-  task.toFloat = !out.quantized();
   OwnKernel kernel;
   kernel.name = "presisi_depthwise";
   kernel.input = input;
@@ -213,12 +213,9 @@ Lowering::OwnKernel Lowering::depthwise(const Matrix& matrix, const ConvolutionS
 
 Lowering::OwnKernel Lowering::pointwise(const Matrix& matrix, const ProductSpec& spec, const PixelGrid& grid,
                                         const Own& own, int input, const Value& out) {
-  PointwiseTask task;
+  auto task = begun<PointwiseTask>(own, out);
   task.outputs = matrix.weights.dim(0);
   task.inputs = matrix.weights.dim(1);
-  task.source = own.source;
-  task.finish = own.finish;
-  task.toFloat = !out.quantized();
   OwnKernel kernel;
   kernel.name = "presisi_pointwise";
   kernel.input = input;
