@@ -87,8 +87,12 @@ const ConvolutionKernels* convolutionKernels(bool integers);
 
 #if defined(__x86_64__)
 namespace avx512 {
+void depthwise(const DepthwiseTask& task, const void* in, void* out, float* totals, int64_t row, int64_t block,
+               void* scratch);
+void pointwise(const PointwiseTask& task, const void* in, void* out, const void* skip, int64_t pixels,
+               int64_t firstBlock, int64_t lastBlock, void* scratch);
 extern const ConvolutionKernels kConvolutions;
-}
+}  // namespace avx512
 #endif
 
 }  // namespace presisi::cpu

@@ -1,0 +1,242 @@
+// Compiled for AVX-512; VNNI is used for integers only. Includes no header that defines inline functions with external
+// linkage (kernels.inc says why), and gives everything of its own internal linkage.
+#include "backend/cpu/kernels/convolution_avx512.hpp"
+
+namespace presisi::cpu::avx512 {
+
+namespace {
+
+// Sums of some pixels by some blocks of outputs stay in registers while all inputs pass by. Then they are finished, by
+// way of a buffer: a version of the one for each of the other would be a great many.
+
+/// What is multiplied: four bytes or one float of a pixel, with as many of each of the outputs.
+template <typename In>
+struct Multiplied;
+
+template <>
+struct Multiplied<uint8_t> {
+  using Sum = __m512i;
+  static constexpr int64_t kInputs = 4;
+  static __m512i start(const Finish& finish, int64_t block) {
+    return _mm512_loadu_si512(finish.start + block * kLanes);
+  }
+  static __m512i broadcast(const uint8_t* in) {
+    int32_t quad;
+    __builtin_memcpy(&quad, in, sizeof quad);
+    return _mm512_set1_epi32(quad);
+  }
+  static __m512i weights(const void* packed, int64_t at) {
+    return _mm512_loadu_si512(static_cast<const uint8_t*>(packed) + at * 64);
+  }
+  static void keep(void* buffer, int64_t at, __m512i sums) {
+    _mm512_store_si512(static_cast<__m512i*>(buffer) + at, sums);
+  }
+  static __m512i kept(const void* buffer, int64_t at) {
+    return _mm512_load_si512(static_cast<const __m512i*>(buffer) + at);
+  }
+};
+
+template <>
+struct Multiplied<float> {
+  using Sum = __m512;
+  static constexpr int64_t kInputs = 1;
+  static __m512 start(const Finish&, int64_t) { return _mm512_setzero_ps(); }
+  static __m512 broadcast(const float* in) { return _mm512_set1_ps(*in); }
+  static __m512 weights(const void* packed, int64_t at) {
+    return _mm512_loadu_ps(static_cast<const float*>(packed) + at * kLanes);
+  }
+  static void keep(void* buffer, int64_t at, __m512 sums) {
+    _mm512_store_ps(static_cast<float*>(buffer) + at * kLanes, sums);
+  }
+  static __m512 kept(const void* buffer, int64_t at) {
+    return _mm512_load_ps(static_cast<const float*>(buffer) + at * kLanes);
+  }
+};
+
+/// `ahead`, with kAhead: packed weights that will be wanted next, as many as these.
+template <int kCount, int kWide, bool kAhead, typename In>
+inline void multiply(const PointwiseTask& task, const In* in, int64_t block, const void* ahead, void* buffer) {
+  using M = Multiplied<In>;
+  const int64_t inputs = task.inputs, steps = inputs / M::kInputs;
+  typename M::Sum sums[kCount * kWide];
+  unrolled<kWide>([&](int b) PRESISI_INLINE {
+    unrolled<kCount>([&](int p) PRESISI_INLINE { sums[p * kWide + b] = M::start(task.finish, block + b); });
+  });
+  const void* weights = task.weights;
+  const int64_t first = block * steps;
+  [[maybe_unused]] const auto* lines = static_cast<const char*>(ahead);
+  for (int64_t s = 0; s < steps; ++s, lines += kWide * 64) {
+    typename M::Sum w[kWide];
+    unrolled<kWide>([&](int b) PRESISI_INLINE {
+      w[b] = M::weights(weights, first + b * steps + s);
+      if constexpr (kAhead) _mm_prefetch(lines + b * 64, _MM_HINT_T1);
+    });
+    unrolled<kCount>([&](int p) PRESISI_INLINE {
+      const auto x = M::broadcast(in + p * inputs + s * M::kInputs);
+      unrolled<kWide>([&](int b) PRESISI_INLINE { multiplyAdd(sums[p * kWide + b], x, w[b]); });
+    });
+  }
+  unrolled<kCount * kWide>([&](int i) PRESISI_INLINE { M::keep(buffer, i, sums[i]); });
+}
+
+struct Nothing {};
+template <typename Skip>
+constexpr bool kThere = true;
+template <>
+constexpr bool kThere<Nothing> = false;
+
+inline __m512 loadSkip(const float* skip, __mmask16 mask) { return _mm512_maskz_loadu_ps(mask, skip); }
+inline __m512 loadSkip(const uint8_t* skip, __mmask16 mask) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, skip)));
+}
+inline __m512 loadSkip(const int8_t* skip, __mmask16 mask) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, skip)));
+}
+
+/// `skip` lies as `out` does; both begin at the tile's first pixel.
+template <Curve curve, typename In, typename Skip, typename Out>
+void finishTile(const PointwiseTask& task, const void* buffer, const Skip* skip, Out* out, int64_t pixels,
+                int64_t block, int64_t blocks) {
+  const int64_t outputs = task.outputs;
+  [[maybe_unused]] const __m512 skipScale = _mm512_set1_ps(task.finish.skipScale);
+  for (int64_t b = 0; b < blocks; ++b) {
+    const Finisher<curve> finish(task.finish, block + b);
+    const __mmask16 mask = maskOf(outputs, block + b);
+    for (int64_t p = 0; p < pixels; ++p) {
+      const int64_t at = p * outputs + (block + b) * kLanes;
+      const auto sum = Multiplied<In>::kept(buffer, p * blocks + b);
+      if constexpr (kThere<Skip>) {
+        store(out + at, mask, finish(sum, loadSkip(skip + at, mask), skipScale));
+      } else {
+        store(out + at, mask, finish(sum));
+      }
+    }
+  }
+}
+
+/// The same for four whole blocks of bytes without a curve, as most products have it, which leave as one register.
+template <typename Skip>
+void finishFour(const PointwiseTask& task, const void* buffer, const Skip* skip, uint8_t* out, int64_t pixels,
+                int64_t block) {
+  const Finish& finish = task.finish;
+  const __m512 skipScale = _mm512_set1_ps(finish.skipScale), high = _mm512_set1_ps(finish.high);
+  const bool isSigned = finish.low < 0;
+  // Packing goes by lanes of 128 bits: the pieces of a block come from each of them.
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  __m512 scale[4], shift[4];
+  unrolled<4>([&](int b) PRESISI_INLINE {
+    scale[b] = _mm512_loadu_ps(finish.scale + (block + b) * kLanes);
+    shift[b] = _mm512_loadu_ps(finish.shift + (block + b) * kLanes);
+  });
+  for (int64_t p = 0; p < pixels; ++p) {
+    const int64_t at = p * task.outputs + block * kLanes;
+    __m512i rounded[4];
+    unrolled<4>([&](int b) PRESISI_INLINE {
+      const __m512i sum = _mm512_load_si512(static_cast<const __m512i*>(buffer) + p * 4 + b);
+      __m512 x = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale[b], shift[b]);
+      if constexpr (kThere<Skip>) x = _mm512_fmadd_ps(loadSkip(skip + at + b * kLanes, 0xffff), skipScale, x);
+      rounded[b] = _mm512_cvtps_epi32(_mm512_min_ps(high, x));
+    });
+    const __m512i first = _mm512_packs_epi32(rounded[0], rounded[1]);
+    const __m512i second = _mm512_packs_epi32(rounded[2], rounded[3]);
+    const __m512i bytes = isSigned ? _mm512_packs_epi16(first, second) : _mm512_packus_epi16(first, second);
+    _mm512_storeu_si512(out + at, _mm512_permutexvar_epi32(order, bytes));
+  }
+}
+
+template <int kWide, typename In, typename Out>
+void finishTile(const PointwiseTask& task, const void* buffer, const void* skip, int64_t from, Out* out, int64_t pixels,
+                int64_t block) {
+  const Finish& finish = task.finish;
+  out += from * task.outputs;
+  const auto with = [&](const auto* typed) {
+    if constexpr (kWide == 4 && sizeof(In) == 1 && sizeof(Out) == 1) {
+      const bool whole = (block + 4) * kLanes <= task.outputs;
+      if (whole && finish.curve == Curve::None && (finish.low == 0 || finish.low == -128)) {
+        return finishFour(task, buffer, typed, out, pixels, block);
+      }
+    }
+    finishTile<Curve::None, In>(task, buffer, typed, out, pixels, block, kWide);
+  };
+  constexpr const Nothing* kNone = nullptr;
+  const int64_t begin = from * task.outputs;
+  if (skip != nullptr) {
+    switch (finish.skip) {
+      case Element::Float: return with(static_cast<const float*>(skip) + begin);
+      case Element::Uint8: return with(static_cast<const uint8_t*>(skip) + begin);
+      case Element::Int8: return with(static_cast<const int8_t*>(skip) + begin);
+    }
+  }
+  switch (finish.curve) {
+    case Curve::None: return with(kNone);
+    case Curve::HardSwish: return finishTile<Curve::HardSwish, In>(task, buffer, kNone, out, pixels, block, kWide);
+    case Curve::Swish: return finishTile<Curve::Swish, In>(task, buffer, kNone, out, pixels, block, kWide);
+    case Curve::Sigmoid: return finishTile<Curve::Sigmoid, In>(task, buffer, kNone, out, pixels, block, kWide);
+  }
+}
+
+template <int kCount, int kWide, typename In, typename Out>
+void tiles(const PointwiseTask& task, const In* in, Out* out, const void* skip, int64_t pixels, int64_t block) {
+  alignas(64) uint8_t buffer[kCount * kWide * 64];
+  if (pixels < kCount) {
+    for (int64_t p = 0; p < pixels; ++p) {
+      multiply<1, kWide, false>(task, in + p * task.inputs, block, nullptr, buffer);
+      finishTile<kWide, In>(task, buffer, skip, p, out, 1, block);
+    }
+    return;
+  }
+  // The last pixels may be computed twice: their number is not always a multiple. During them, the weights of the next
+  // blocks are fetched.
+  int64_t p = 0;
+  for (; p + kCount < pixels; p += kCount) {
+    multiply<kCount, kWide, false>(task, in + p * task.inputs, block, nullptr, buffer);
+    finishTile<kWide, In>(task, buffer, skip, p, out, kCount, block);
+  }
+  p = pixels - kCount;
+  const int64_t bytes = task.inputs / Multiplied<In>::kInputs * 64;
+  const auto* ahead = static_cast<const uint8_t*>(task.weights) + (block + kWide) * bytes;
+  multiply<kCount, kWide, true>(task, in + p * task.inputs, block, ahead, buffer);
+  finishTile<kWide, In>(task, buffer, skip, p, out, kCount, block);
+}
+
+template <typename In, typename Out>
+void pointwiseFrom(const PointwiseTask& task, const In* in, Out* out, const void* skip, int64_t pixels,
+                   int64_t firstBlock, int64_t lastBlock) {
+  // Tiles of about 24 sums, at any width.
+  int64_t block = firstBlock;
+  if (task.tilePixels(pixels) == 6) {
+    for (; lastBlock - block >= 4; block += 4) tiles<6, 4>(task, in, out, skip, pixels, block);
+  }
+  // Four are better two and two than three and one.
+  for (; lastBlock - block >= 3 && lastBlock - block != 4; block += 3) tiles<7, 3>(task, in, out, skip, pixels, block);
+  for (; lastBlock - block >= 2; block += 2) tiles<7, 2>(task, in, out, skip, pixels, block);
+  for (; lastBlock - block >= 1; block += 1) tiles<14, 1>(task, in, out, skip, pixels, block);
+}
+
+const uint8_t* flipped(const uint8_t* in, int64_t bytes, void* scratch) {
+  auto* out = static_cast<uint8_t*>(scratch);
+  const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
+  for (int64_t i = 0; i < bytes; i += 64) {
+    const __mmask64 mask = bytes - i >= 64 ? ~0ull : (1ull << (bytes - i)) - 1;
+    _mm512_mask_storeu_epi8(out + i, mask, _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, in + i), flip));
+  }
+  return out;
+}
+
+}  // namespace
+
+void pointwise(const PointwiseTask& task, const void* in, void* out, const void* skip, int64_t pixels,
+               int64_t firstBlock, int64_t lastBlock, void* scratch) {
+  auto* floats = static_cast<float*>(out);
+  if (!task.integer()) {
+    return pointwiseFrom(task, static_cast<const float*>(in), floats, skip, pixels, firstBlock, lastBlock);
+  }
+  const auto* bytes = static_cast<const uint8_t*>(in);
+  if (task.source == Element::Int8) bytes = flipped(bytes, pixels * task.inputs, scratch);
+  if (task.toFloat) return pointwiseFrom(task, bytes, floats, skip, pixels, firstBlock, lastBlock);
+  pointwiseFrom(task, bytes, static_cast<uint8_t*>(out), skip, pixels, firstBlock, lastBlock);
+}
+
+extern const ConvolutionKernels kConvolutions = {depthwise, pointwise};
+
+}  // namespace presisi::cpu::avx512
