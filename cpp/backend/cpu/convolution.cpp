@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backend/cpu/kernels/kernels.hpp"
 #include "backend/cpu/share.hpp"
 
 namespace presisi::cpu {
@@ -85,6 +86,15 @@ void gather(const PointwiseTask& task, const PixelGrid& grid, const void* in, in
 }
 
 }  // namespace
+
+const ConvolutionKernels* convolutionKernels(bool integers) {
+#if defined(__x86_64__)
+  if (&kernels() != &avx512::kTable) return nullptr;
+  return !integers || __builtin_cpu_supports("avx512vnni") ? &avx512::kConvolutions : nullptr;
+#else
+  return nullptr;
+#endif
+}
 
 FinishData::FinishData(int64_t channels)
     : scale(static_cast<size_t>(blocksOf(channels) * kLanes), 1.0f), shift(scale.size()), start(scale.size()) {}

@@ -1,7 +1,5 @@
 #include "backend/cpu/kernels/kernels.hpp"
 
-#include "backend/cpu/kernels/convolution.hpp"
-
 namespace presisi::cpu {
 
 const Kernels& kernels() {
@@ -18,15 +16,6 @@ const Kernels& kernels() {
   return best;
 #else
   return base::kTable;
-#endif
-}
-
-const ConvolutionKernels* convolutionKernels(bool integers) {
-#if defined(__x86_64__)
-  if (&kernels() != &avx512::kTable) return nullptr;
-  return !integers || __builtin_cpu_supports("avx512vnni") ? &avx512::kConvolutions : nullptr;
-#else
-  return nullptr;
 #endif
 }
 
