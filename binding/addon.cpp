@@ -79,6 +79,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   add<extractPlan>(exports, "extractPlan");
   add<openEngine>(exports, "openEngine");
   add<runFeeds>(exports, "runFeeds");
+  add<runFeedsSync>(exports, "runFeedsSync");
   add<runImages>(exports, "runImages");
   add<inspectEngine>(exports, "inspectEngine");
   add<startSampler>(exports, "startSampler");

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <string>
@@ -13,6 +14,7 @@
 #include "core/file.hpp"
 #include "core/trace.hpp"
 #include "engine/engine_file.hpp"
+#include "environment.hpp"
 #include "exports.hpp"
 #include "handles.hpp"
 #include "job.hpp"
@@ -145,10 +147,43 @@ backend::SessionOptions sessionOptions(const LoadedEngine& engine, bool profile)
   return options;
 }
 
+/// Only with `engine.running` held.
 backend::Session& sessionOf(LoadedEngine& engine) {
   if (!engine.session) engine.session = engine.engine->createSession(sessionOptions(engine, false));
   return *engine.session;
 }
+
+/// The engine whose threads the run lane keeps.
+class LaneTeam {
+ public:
+  static LaneTeam& instance() {
+    static LaneTeam team;
+    return team;
+  }
+  /// On the lane.
+  void keptFor(const std::shared_ptr<LoadedEngine>& engine) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    engine_ = engine;
+  }
+  /// From another thread: has the lane let go of them, once what it is at has ended.
+  void rest() {
+    struct Rest final : Task {
+      explicit Rest(std::shared_ptr<LoadedEngine> kept) : engine(std::move(kept)) {}
+      void execute() noexcept override { engine->session->rest(); }
+      std::shared_ptr<LoadedEngine> engine;
+    };
+    std::shared_ptr<LoadedEngine> engine;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      engine = std::exchange(engine_, {}).lock();
+    }
+    if (engine) Executor::instance().interpose(Lane::Run, std::make_shared<Rest>(std::move(engine)));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::weak_ptr<LoadedEngine> engine_;
+};
 
 struct RunResult {
   std::vector<std::string> names;
@@ -161,6 +196,7 @@ struct RunResult {
 RunResult run(LoadedEngine& engine, const backend::Feeds& feeds, const StopToken& stop) {
   backend::validateFeeds(engine.inputs, feeds, engine.maxBatch);
   RunResult result;
+  const std::lock_guard<std::mutex> lock(engine.running);
   backend::Session& session = sessionOf(engine);
   const Clock clock;
   result.outputs = session.run(feeds, stop);
@@ -172,6 +208,12 @@ RunResult run(LoadedEngine& engine, const backend::Feeds& feeds, const StopToken
                                          std::to_string(result.outputs.size()) + " outputs instead of " +
                                          std::to_string(result.names.size()));
   }
+  return result;
+}
+
+RunResult runOnLane(const std::shared_ptr<LoadedEngine>& engine, const backend::Feeds& feeds, const StopToken& stop) {
+  RunResult result = run(*engine, feeds, stop);
+  LaneTeam::instance().keptFor(engine);
   return result;
 }
 
@@ -219,6 +261,7 @@ void profile(LoadedEngine& engine, int64_t runs, const StopToken& stop, Inspecti
     for (int64_t& dim : dims) dim = dim < 0 ? 1 : dim;
     feeds.emplace(input.name, Tensor(input.dtype, dims));
   }
+  const std::lock_guard<std::mutex> lock(engine.running);  // not beside a run, which would be measured, too
   const std::unique_ptr<backend::Session> session = engine.engine->createSession(sessionOptions(engine, true));
   std::vector<double> totals;
   std::vector<std::vector<double>> layers(inspection.layers.size());
@@ -296,9 +339,19 @@ Napi::Value runFeeds(const Napi::CallbackInfo& info) {
   return runJob(
       info.Env(), Lane::Run, Control::from(info[2]), std::move(feeds.keepAlive),
       [engine = unwrap<LoadedEngine>(info[0]), given = std::move(feeds.feeds)](const JobContext& context) {
-        return run(*engine, given, context.stop);
+        return runOnLane(engine, given, context.stop);
       },
       [](Napi::Env env, const RunResult& result) { return resultToJs(env, result); });
+}
+
+/// `runFeedsSync(engine, feeds)`: the same on this thread, at once.
+Napi::Value runFeedsSync(const Napi::CallbackInfo& info) {
+  const FeedsFromJs feeds = toFeeds(info[1]);
+  const std::shared_ptr<LoadedEngine> engine = unwrap<LoadedEngine>(info[0]);
+  LaneTeam::instance().rest();
+  const RunResult result = run(*engine, feeds.feeds, {});
+  Environment::of(info.Env()).hasRun(engine);
+  return resultToJs(info.Env(), result);
 }
 
 /// `runImages(engine, images, control)`: the same from the bytes of pictures.
@@ -313,7 +366,7 @@ Napi::Value runImages(const Napi::CallbackInfo& info) {
         backend::Feeds feeds;
         feeds.emplace(input, engine::normalize(pixels, bytes, shape, normalization));
         const double preprocessSeconds = clock.seconds();
-        RunResult result = run(*engine, feeds, context.stop);
+        RunResult result = runOnLane(engine, feeds, context.stop);
         result.preprocessSeconds = preprocessSeconds;
         return result;
       },

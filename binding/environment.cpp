@@ -61,6 +61,10 @@ void Environment::add(const std::shared_ptr<LoadedSampler>& sampler) {
   samplers_.push_back(sampler);
 }
 
+void Environment::rest() {
+  if (const std::shared_ptr<LoadedEngine> engine = std::exchange(ran_, {}).lock()) engine->session->rest();
+}
+
 void Environment::remove(const std::shared_ptr<Job>& job) {
   if (jobs_.erase(job) > 0 && jobs_.empty()) napi_unref_threadsafe_function(env_, channel_);
 }

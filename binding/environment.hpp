@@ -11,6 +11,7 @@
 namespace presisi::binding {
 
 class Job;
+struct LoadedEngine;
 struct LoadedSampler;
 
 /// Counts the jobs that lanes may still touch. Shared, because the last to leave may outlive the environment.
@@ -46,6 +47,11 @@ class Environment {
   /// Has `close()` destroy the sampler, too.
   void add(const std::shared_ptr<LoadedSampler>& sampler);
 
+  /// This thread has run an engine itself, and keeps threads for the next time.
+  void hasRun(const std::shared_ptr<LoadedEngine>& engine) { ran_ = engine; }
+  /// Lets go of them: with another thread's beside them, all would be slow.
+  void rest();
+
   const std::shared_ptr<Activity>& activity() const { return activity_; }
 
   /// From any thread: has `job.receive()` called on this environment's thread, soon.
@@ -63,6 +69,7 @@ class Environment {
   napi_threadsafe_function channel_ = nullptr;
   std::set<std::shared_ptr<Job>> jobs_;
   std::vector<std::weak_ptr<LoadedSampler>> samplers_;
+  std::weak_ptr<LoadedEngine> ran_;
   std::shared_ptr<Activity> activity_ = std::make_shared<Activity>();
   bool closed_ = false;
 };

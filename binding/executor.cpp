@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <future>
 #include <thread>
 #include <utility>
 
@@ -26,7 +27,8 @@ Executor& Executor::instance() {
   return executor;
 }
 
-void Executor::post(Lane lane, std::shared_ptr<Task> task) {
+template <typename Put>
+void Executor::put(Lane lane, const Put& put) {
   Queue& queue = queues_[static_cast<size_t>(lane)];
   {
     const std::lock_guard<std::mutex> lock(queue.mutex);
@@ -34,9 +36,29 @@ void Executor::post(Lane lane, std::shared_ptr<Task> task) {
       std::thread(serve, std::ref(queue), nameOf(lane)).detach();
       queue.started = true;
     }
-    queue.tasks.push_back(std::move(task));
+    put(queue.tasks);
   }
   queue.ready.notify_one();
+}
+
+void Executor::post(Lane lane, std::shared_ptr<Task> task) {
+  put(lane, [&](auto& tasks) { tasks.push_back(std::move(task)); });
+}
+
+void Executor::interpose(Lane lane, std::shared_ptr<Task> task) {
+  struct Announced final : Task {
+    explicit Announced(std::shared_ptr<Task> announced) : task(std::move(announced)) {}
+    void execute() noexcept override {
+      task->execute();
+      task.reset();
+      done.set_value();
+    }
+    std::shared_ptr<Task> task;
+    std::promise<void> done;
+  };
+  const auto announced = std::make_shared<Announced>(std::move(task));
+  put(lane, [&](auto& tasks) { tasks.push_front(announced); });
+  announced->done.get_future().wait();
 }
 
 bool Executor::withdraw(Lane lane, const Task& task) {

@@ -29,6 +29,9 @@ class Executor {
   /// First in, first out within a lane. Starts the lane's thread on first use; throws std::system_error when it can't.
   void post(Lane lane, std::shared_ptr<Task> task);
 
+  /// In front of all that wait, and returns when it has been executed.
+  void interpose(Lane lane, std::shared_ptr<Task> task);
+
   /// Takes a task back that has not started; false when it has started or was never posted.
   bool withdraw(Lane lane, const Task& task);
 
@@ -40,6 +43,8 @@ class Executor {
     bool started = false;
   };
 
+  template <typename Put>
+  void put(Lane lane, const Put& put);
   [[noreturn]] static void serve(Queue& queue, const char* name);
 
   std::array<Queue, 3> queues_;

@@ -30,6 +30,7 @@ Napi::Value buildEngine(const Napi::CallbackInfo& info);
 Napi::Value extractPlan(const Napi::CallbackInfo& info);
 Napi::Value openEngine(const Napi::CallbackInfo& info);
 Napi::Value runFeeds(const Napi::CallbackInfo& info);
+Napi::Value runFeedsSync(const Napi::CallbackInfo& info);
 Napi::Value runImages(const Napi::CallbackInfo& info);
 Napi::Value inspectEngine(const Napi::CallbackInfo& info);
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,7 +46,8 @@ struct LoadedEngine {
   int threads = 0;
   std::string settings;  ///< of its sessions
   std::shared_ptr<backend::Engine> engine;
-  std::unique_ptr<backend::Session> session;  ///< made on first use; touched on the run lane only
+  std::mutex running;                         ///< a session runs once at a time
+  std::unique_ptr<backend::Session> session;  ///< made on first use
   std::vector<backend::TensorInfo> inputs;
   std::vector<backend::TensorInfo> outputs;
 };

@@ -311,6 +311,8 @@ export interface NativeAddon {
     control: Control,
   ): Promise<NativeEngine>;
   runFeeds(engine: EngineHandle, feeds: NativeFeed[], control: Control): Promise<NativeRun>;
+  /** On the calling thread, at once. */
+  runFeedsSync(engine: EngineHandle, feeds: NativeFeed[]): NativeRun;
   runImages(engine: EngineHandle, images: NativeImages, control: Control): Promise<NativeRun>;
   inspectEngine(
     engine: EngineHandle,

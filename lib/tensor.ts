@@ -22,7 +22,7 @@ export type TensorData = ArrayTypes[ElementType];
 
 /** What goes into a network: row-major data and its dimensions. */
 export interface TensorInput {
-  /** Not copied: leave it alone until the promise settles. */
+  /** Not copied: leave it alone until the run has ended. */
   readonly data: TensorData;
   readonly dims: readonly number[];
 }

@@ -1,4 +1,4 @@
-// What engine.run() takes beyond the native call: its wall time less the seconds the backend reports, run by run.
+// What a call takes beyond the native call: its wall time less the seconds the backend reports, run by run.
 import { loadEngine } from 'presisi';
 import type * as Native from '../../lib/native.js';
 import { median, repeat } from './measure.js';
@@ -6,15 +6,21 @@ import { zeros } from './runtimes.js';
 import type { OverheadResult, OverheadTask } from './tasks.js';
 import { finish, internal, readTask } from './worker.js';
 
-async function trial({ engine: path, threads, warmUp, measure }: OverheadTask): Promise<OverheadResult> {
+async function trial({ engine: path, call, threads, warmUp, measure }: OverheadTask): Promise<OverheadResult> {
   const engine = await loadEngine(path, { threads });
   const addon = (await internal<typeof Native>('native')).native();
-  // run() keeps the native seconds to itself, so they are taken on their way; the promise stays the addon's own.
-  const runFeeds = addon.runFeeds.bind(addon);
-  let answer: ReturnType<typeof runFeeds> | undefined;
+  // Calls keep the native seconds to themselves, so they are taken on their way; the promise stays the addon's own.
+  const { runFeeds, runFeedsSync } = addon;
+  let answer: ReturnType<typeof runFeeds> | ReturnType<typeof runFeedsSync> | undefined;
   addon.runFeeds = (...given) => {
-    answer = runFeeds(...given);
-    return answer;
+    const promise = runFeeds(...given);
+    answer = promise;
+    return promise;
+  };
+  addon.runFeedsSync = (...given) => {
+    const result = runFeedsSync(...given);
+    answer = result;
+    return result;
   };
   const feeds = Object.fromEntries(
     engine.inputs.map(({ name, dims }) => {
@@ -24,9 +30,10 @@ async function trial({ engine: path, threads, warmUp, measure }: OverheadTask): 
   );
   const once = async (): Promise<{ wall: number; native: number }> => {
     const start = performance.now();
-    await engine.run(feeds);
+    if (call === 'run') await engine.run(feeds);
+    else engine.runSync(feeds);
     const wall = performance.now() - start;
-    if (answer === undefined) throw new Error('engine.run() did not call the addon as it used to');
+    if (answer === undefined) throw new Error(`engine.${call}() did not call the addon as it used to`);
     return { wall, native: (await answer).seconds * 1000 };
   };
   await repeat(once, warmUp);

@@ -101,6 +101,7 @@ export interface DecodeTask {
 
 export interface OverheadTask {
   readonly engine: string;
+  readonly call: 'run' | 'runSync';
   readonly threads: number;
   readonly warmUp: Extent;
   readonly measure: Extent;

@@ -17,7 +17,7 @@
 namespace presisi::backend {
 
 /// Changes whenever anything in this file does; a backend library built against another value is refused.
-inline constexpr int kAbiVersion = 3;
+inline constexpr int kAbiVersion = 4;
 
 struct Device {
   std::string name;
@@ -124,6 +124,9 @@ class Session {
   virtual void parallel(int parts, const std::function<void(int)>& body) {
     for (int part = 0; part < parts; ++part) body(part);
   }
+
+  /// Lets go of threads that are kept for the calling one; they come back when they are needed.
+  virtual void rest() {}
 
   /// Outputs copied, in the order of Engine::outputs().
   std::vector<Tensor> run(const Feeds& feeds, const StopToken& stop = {}) {

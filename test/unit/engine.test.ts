@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Engine, type Feeds, loadEngine, quantize } from '../../lib/index.js';
@@ -139,6 +139,7 @@ describe('run', () => {
       const error = await presisiRejection(engine.run(feeds as never), code);
       expect(error.message).toBe(message);
       expect(error.stack).toContain('engine.test.ts');
+      expect(() => engine.runSync(feeds as never)).toThrow(expect.objectContaining({ code, message }));
     }),
   );
 
@@ -217,6 +218,71 @@ describe('abort', () => {
     }));
 });
 
+describe('runSync', () => {
+  test('computes what run() does', () =>
+    withEngine('classifier', async (engine) => {
+      for (const batch of [1, 3, 8]) {
+        expect(engine.runSync(picture(batch))).toEqual(await engine.run(picture(batch)));
+      }
+    }));
+
+  test('goes between runs that queue, and disturbs none', () =>
+    withEngine('classifier', async (engine) => {
+      const of = (value: number): Feeds => ({
+        input: { data: new Float32Array(8 * 768).fill(value), dims: [8, 3, 16, 16] },
+      });
+      const [one, two] = [await engine.run(of(1)), await engine.run(of(2))];
+      expect(one).not.toEqual(two);
+      const queued = Array.from({ length: 40 }, (_, i) => engine.run(of(1 + (i % 2))));
+      expect(engine.runSync(of(1))).toEqual(one);
+      expect(engine.runSync(of(2))).toEqual(two);
+      for (const [i, outputs] of (await Promise.all(queued)).entries()) expect(outputs).toEqual(i % 2 ? two : one);
+    }));
+
+  test('threads are kept on one side at a time: with two teams libgomp would let both sleep at every barrier', async () => {
+    await quantize(fixture('classifier'), { precision: 'fp32', output: path('cpu.engine'), backend: 'cpu' });
+    const engine = await loadEngine(path('cpu.engine'), { threads: 2, maxBatch: 64 });
+    // Those of a team have the name of the thread that began it.
+    const teams = async (): Promise<Record<string, number>> => {
+      const ids = await readdir('/proc/self/task');
+      const names = await Promise.all(ids.map((id) => readFile(`/proc/self/task/${id}/comm`, 'utf8').catch(() => '')));
+      const ofLane = names.filter((name) => name === 'presisi-run\n').length;
+      return { all: names.filter((name) => name !== '').length, ofLane };
+    };
+    await engine.run(picture(64));
+    expect((await teams()).ofLane).toBe(2);
+    const { all } = await teams();
+    for (let i = 0; i < 3; i += 1) {
+      engine.runSync(picture(64));
+      await expect.poll(teams).toEqual({ all, ofLane: 1 });
+      await engine.run(picture(64));
+      await expect.poll(teams).toEqual({ all, ofLane: 2 });
+    }
+    await engine.dispose();
+  });
+
+  test('outputs are the caller’s own', () =>
+    withEngine('classifier', async (engine) => {
+      const first = engine.runSync(picture()).logits?.data as Float32Array;
+      const copy = first.slice();
+      first.fill(0);
+      expect(engine.runSync(picture()).logits?.data).toEqual(copy);
+    }));
+
+  test('refuses what the backend refuses, with the caller’s line', () =>
+    withEngine('classifier', async (engine) => {
+      let error: unknown;
+      try {
+        engine.runSync(picture(9));
+      } catch (thrown) {
+        error = thrown;
+      }
+      expect(error).toMatchObject({ name: 'PresisiError', code: 'ERR_PRESISI_SHAPE_MISMATCH' });
+      expect((error as Error).stack).toContain('engine.test.ts');
+      expect(engine.runSync(picture()).logits?.dims).toEqual([1, 4]);
+    }));
+});
+
 describe('dispose', () => {
   test('waits for what runs, then nothing runs', async () => {
     const engine = await loadEngine(path('classifier.engine'));
@@ -229,6 +295,7 @@ describe('dispose', () => {
     expect(order).toEqual(['run', 'disposed']);
     await Promise.all(running);
     await presisiRejection(engine.run(picture()), 'ERR_PRESISI_DISPOSED');
+    expect(() => engine.runSync(picture())).toThrow(expect.objectContaining({ code: 'ERR_PRESISI_DISPOSED' }));
     await presisiRejection(engine.inspect(), 'ERR_PRESISI_DISPOSED');
     await engine.dispose();
     await engine[Symbol.asyncDispose]();

@@ -67,6 +67,8 @@ CpuSession::CpuSession(std::shared_ptr<CpuEngine> engine, int threads, bool prof
 
 CpuSession::~CpuSession() { releaseTeam(); }
 
+void CpuSession::rest() { releaseTeam(); }
+
 int64_t CpuSession::arenaBytes() const {
   int64_t bytes = 0;
   for (const auto& b : bound_) bytes += b->program->arenaBytes + b->program->scratchBytes;

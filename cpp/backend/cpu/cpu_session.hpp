@@ -16,6 +16,7 @@ class CpuSession : public backend::Session {
   backend::Timing lastTiming() const override { return timing_; }
   int64_t arenaBytes() const override;
   int threads() const override { return threads_; }
+  void rest() override;
   void parallel(int parts, const std::function<void(int)>& body) override;
 
  private:
