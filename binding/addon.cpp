@@ -73,6 +73,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   add<solveCalibration>(exports, "solveCalibration");
   add<parseTable>(exports, "parseTable");
   add<writeText>(exports, "writeText");
+  add<enlarge>(exports, "enlarge");
   add<createSamples>(exports, "createSamples");
   add<addSamples>(exports, "addSamples");
   add<buildEngine>(exports, "buildEngine");

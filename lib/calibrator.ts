@@ -181,7 +181,7 @@ class CalibrationRun {
     }
     const chosen = spread(found, calibration.samples ?? DEFAULT_SAMPLES);
     const good = this.#keepGood(
-      decodeImages(chosen, preprocessing, this.#scope.signal),
+      decodeImages(chosen, preprocessing, this.#scope.signal, batchSize),
       calibration.onBadImage ?? 'error',
       chosen.length,
     );

@@ -64,6 +64,9 @@ export const classifierOptions = {
   signal: signal().optional(),
 };
 
+/** Runs that are asked for at a time: the next begins when one ends, and doesn't wait for the event loop. */
+const QUEUED = 2;
+
 type Changes = z.infer<typeof preprocessingSchema>;
 
 export interface ClassifierOptions {
@@ -126,15 +129,16 @@ export class Classifier {
 
   /** Decoding the next pictures overlaps with running the network. */
   async *#overlapping(images: readonly NamedImage[]): AsyncGenerator<Prediction[]> {
-    let earlier: Promise<Prediction[]> | undefined;
-    const decoded = decodeImages(images, this.#preprocessing, this.#scope.signal);
+    const running: Promise<Prediction[]>[] = [];
+    const decoded = decodeImages(images, this.#preprocessing, this.#scope.signal, this.#batchSize);
     for await (const group of inBatches(decoded, this.#batchSize)) {
-      if (earlier) yield await earlier;
+      if (running.length === QUEUED) yield await (running.shift() as Promise<Prediction[]>);
       this.#scope.check();
-      earlier = this.#run(group);
-      earlier.catch(() => {}); // awaited in the next turn, or below
+      const run = this.#run(group);
+      run.catch(() => {}); // awaited in a later turn, or below
+      running.push(run);
     }
-    if (earlier) yield await earlier;
+    for (const run of running) yield await run;
   }
 
   async #run(group: readonly DecodedImage[]): Promise<Prediction[]> {
@@ -222,11 +226,14 @@ function classScores({ outputs }: NativeRun, count: number): Float32Array {
 export function topOf(logits: Float32Array, k: number, labels: readonly string[] | undefined): Candidate[] {
   const scores = probabilities(logits);
   const keys = logits.map((value) => (Number.isNaN(value) ? Number.NEGATIVE_INFINITY : value));
-  const order = Array.from(logits.keys()).sort((a, b) => {
+  // Numbers alone sort fast; indices only where they may be among the best.
+  const least = keys.slice().sort()[keys.length - Math.min(k, keys.length)] as number;
+  const best = Array.from(keys.keys()).filter((index) => (keys[index] as number) >= least);
+  best.sort((a, b) => {
     const [left, right] = [keys[a] as number, keys[b] as number];
     return left === right ? a - b : right - left;
   });
-  return order.slice(0, k).map((index) => {
+  return best.slice(0, k).map((index) => {
     const label = labels?.[index];
     return {
       index,

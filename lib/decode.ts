@@ -1,7 +1,8 @@
 import sharp, { type Sharp, type SharpOptions } from 'sharp';
-import { enlarge, enlargement } from './enlarge.js';
+import { enlargement } from './enlarge.js';
 import { invalidArgument, PresisiError } from './errors.js';
 import { type Geometry, geometryOf, type Size } from './geometry.js';
+import { native } from './native.js';
 import type { Preprocessing } from './preprocess.js';
 
 /** Pixels in memory: rows from the top, 8 bits a channel, interleaved RGB or grey, nothing between rows. */
@@ -87,7 +88,7 @@ async function enlarged(
   const columns = enlargement(size.width, width, { first: left, count: crop }, kernel);
   const rows = enlargement(size.height, height, { first: top, count: crop }, kernel);
   const part = { left: columns.first, top: rows.first, width: columns.count, height: rows.count };
-  return enlarge(await rgb(picture.extract(part)), columns, rows);
+  return native().enlarge(await rgb(picture.extract(part)), columns, rows);
 }
 
 async function rgb(picture: Sharp): Promise<Uint8Array> {

@@ -33,8 +33,8 @@ export interface DecodedImage {
 
 const EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.webp', '.avif', '.gif', '.tif', '.tiff']);
 
-/** Decoding a handful at a time keeps libuv's four threads busy; more would only hold memory. */
-const IN_FLIGHT = 4;
+/** More than the threads that decode: a picture goes to and fro between them and the event loop several times. */
+const IN_FLIGHT = 8;
 
 /** No photograph is larger; a file that is would be read whole before anybody could refuse it. */
 const MAX_FILE_BYTES = 256 * 1024 * 1024;
@@ -122,25 +122,38 @@ export async function decodeImage(image: NamedImage, preprocessing: Preprocessin
   }
 }
 
-/** Decodes pictures some at a time, in order; one after the other is yielded as soon as it and those before are there. */
+/**
+ * Decodes pictures some at a time, in order; one after the other is yielded as soon as it and those before are there.
+ * While nobody asks for the next, `ahead` more are decoded than are being decoded.
+ */
 export async function* decodeImages(
   images: readonly NamedImage[],
   preprocessing: Preprocessing,
   signal: AbortSignal,
+  ahead = 0,
 ): AsyncGenerator<DecodedImage> {
   const pending: Promise<DecodedImage>[] = [];
-  let next = 0;
+  let [next, active] = [0, 0];
+  const ended = (): void => {
+    active -= 1;
+    start();
+  };
   const start = (): void => {
-    while (pending.length < IN_FLIGHT && next < images.length) {
+    while (active < IN_FLIGHT && pending.length < IN_FLIGHT + ahead && next < images.length) {
       const decoded = decodeImage(images[next] as NamedImage, preprocessing);
-      decoded.catch(() => {}); // awaited below, or nobody cares any more
+      decoded.then(ended, ended); // awaited below, or nobody cares any more
       pending.push(decoded);
+      active += 1;
       next += 1;
     }
   };
-  for (start(); pending.length > 0; start()) {
-    signal.throwIfAborted();
-    yield await (pending.shift() as Promise<DecodedImage>);
+  try {
+    for (start(); pending.length > 0; start()) {
+      signal.throwIfAborted();
+      yield await (pending.shift() as Promise<DecodedImage>);
+    }
+  } finally {
+    next = images.length; // whoever asked may have had enough
   }
 }
 

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import bindings from 'bindings';
+import type { Enlargement } from './enlarge.js';
 import { PresisiError } from './errors.js';
 import type { Quantity, SamplerStatistics, SourceStatus, Span } from './telemetry/types.js';
 import type { NativeFeed, Tensor, TensorInfo } from './tensor.js';
@@ -300,6 +301,8 @@ export interface NativeAddon {
   ): Promise<string>;
   parseTable(json: string, expected: NativeFingerprint, control: Control): Promise<string>;
   writeText(path: string, text: string, control: Control): Promise<number>;
+  /** Interleaved RGB, first along the rows, then along the columns; 8 bits between the two, as in Pillow. At once. */
+  enlarge(pixels: Uint8Array, columns: Enlargement, rows: Enlargement): Uint8Array;
   createSamples(): SamplesHandle;
   /** How many batches the handle holds. */
   addSamples(samples: SamplesHandle, images: NativeImages): number;

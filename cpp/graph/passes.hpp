@@ -81,6 +81,11 @@ struct Specialization {
 /// Throws ShapeMismatch when an input's shape contradicts the model, InvalidModel when the graph contradicts itself.
 Specialization specialize(const onnx::Model& model, const std::map<std::string, Dims>& inputShapes);
 
+/// Whether the first dimension of every input and output counts samples, `count` of them where `at` was specialized,
+/// and each sample of the results comes of that sample alone: a run may then be cut between them. False where it is not
+/// known. Ask for each number of samples that is to be run: shapes written into the model may fit some and not others.
+bool samplesApart(const onnx::Model& model, const Specialization& at, int64_t count);
+
 /// Shapes of the graph's inputs with the first dimension of each set to `batch` where dynamic, and other dynamic
 /// dimensions to 1 unless the model can't have them (then ShapeMismatch names input and axis).
 std::map<std::string, Dims> inputShapes(const onnx::Model& model, int64_t batch);

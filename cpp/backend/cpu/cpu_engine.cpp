@@ -7,6 +7,7 @@
 #include "backend/cpu/cpu_session.hpp"
 #include "backend/cpu/lowering.hpp"
 #include "backend/cpu/plan.hpp"
+#include "backend/cpu/share.hpp"
 #include "backend/feeds.hpp"
 #include "core/error.hpp"
 #include "graph/passes.hpp"
@@ -73,6 +74,42 @@ ProgramKey CpuEngine::keyOf(const backend::Feeds& feeds, int threads) const {
     key.values.append(value.data<char>(), value.bytes());
   }
   return key;
+}
+
+std::vector<ProgramKey> CpuEngine::apart(const ProgramKey& key) const {
+  // Outputs that are only counted are too many to be kept until all parts are there.
+  if (key.threads == 1 || !byValue_.empty() || options_.outputsInAnyOrder) return {};
+  if (key.shapes.empty() || key.shapes[0].empty()) return {};
+  const int64_t samples = key.shapes[0][0], threads = key.threads;
+  const int64_t most = (samples + threads - 1) / threads;
+  if (samples < threads || samples * 8 < most * threads * 7) return {};
+  std::vector<ProgramKey> parts;
+  std::set<int64_t> counts{samples};
+  for (int64_t thread = 0; thread < threads; ++thread) {
+    const auto [first, last] = shareOf(samples, threads, thread);
+    ProgramKey part = key;
+    part.threads = 1;
+    for (Dims& dims : part.shapes) {
+      if (dims.empty() || dims[0] != samples) return {};
+      dims[0] = last - first;
+    }
+    counts.insert(last - first);
+    parts.push_back(std::move(part));
+  }
+  for (const int64_t count : counts) {
+    std::map<std::string, Dims> shapes;
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      shapes[inputs_[i].name] = key.shapes[i];
+      shapes[inputs_[i].name][0] = count;
+      if (inputs_[i].dims[0] >= 0) return {};  // written for that many
+    }
+    try {
+      if (!graph::samplesApart(model_, graph::specialize(model_, shapes), count)) return {};
+    } catch (const Error&) {
+      return {};  // shapes in the model that fit all samples don't fit a part
+    }
+  }
+  return parts;
 }
 
 std::string CpuEngine::serialize() const {

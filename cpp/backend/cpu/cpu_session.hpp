@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backend/cpu/cpu_engine.hpp"
+#include "backend/cpu/crew.hpp"
 
 namespace presisi::cpu {
 
@@ -20,14 +21,18 @@ class CpuSession : public backend::Session {
   void parallel(int parts, const std::function<void(int)>& body) override;
 
  private:
-  struct Bound;
-  Bound& bound(const backend::Feeds& feeds, const StopToken& stop);
+  class Bound;
+  struct Plan;
+  Plan& planFor(const backend::Feeds& feeds, const StopToken& stop);
+  std::unique_ptr<Plan> plan(const ProgramKey& key, const backend::Feeds& feeds, const StopToken& stop);
+  void runApart(Plan& plan, const backend::Feeds& feeds, const backend::OutputSink& sink, const StopToken& stop);
 
   std::shared_ptr<CpuEngine> engine_;
   int threads_;
   bool profile_;
   backend::Timing timing_;
-  std::vector<std::unique_ptr<Bound>> bound_;  ///< most recently used first
+  std::vector<std::unique_ptr<Plan>> plans_;  ///< most recently used first
+  std::unique_ptr<Crew> crew_;                ///< from the first plan in parts
 };
 
 }  // namespace presisi::cpu

@@ -99,9 +99,10 @@ TEST_CASE("the CPU backend's integers differ from the reference by one step at m
     CAPTURE(named.name);
     backend::BuildOptions options;
     options.maxBatch = 8;
+    options.threads = 2;
     const auto engine = backend->build(named.model, options, {}, {});
     const auto oracle = reference.build(named.model, options, {}, {});
-    for (const int64_t batch : {1, 3}) {
+    for (const int64_t batch : {1, 3, 4}) {
       CAPTURE(batch);
       const backend::Feeds feeds = feedsFor(named.model, batch);
       const std::vector<Tensor> expected = oracle->createSession({})->run(feeds);
@@ -299,8 +300,47 @@ TEST_CASE("neither a build nor a session leaves threads behind, which would slow
   auto session = engine->createSession({});
   session->parallel(3, [](int) {});
   CHECK(threads() >= before + 2);
+  session->rest();
+  CHECK(falls(before));
+  session.reset();
+
+  // Samples that each thread takes some of have threads of their own, until the session ends.
+  options.maxBatch = 3;
+  const onnx::Model model = test::floatModels()[0].model;
+  const auto batched = backend->build(model, options, {}, {});
+  session = batched->createSession({});
+  session->run(feedsFor(model, 3));
+  session->rest();
+  CHECK(threads() == before + 2);
   session.reset();
   CHECK(falls(before));
+}
+
+TEST_CASE("samples that each thread takes some of: as many as there are, and only where they are apart") {
+  backend::Backend* backend = cpu();
+  if (backend == nullptr) return;
+  test::ModelBuilder apart;
+  apart.input("x", {-1, 3, 8, 8}).output("y").output("z").initializer("w", apart.random({5, 3, 3, 3}, -1, 1));
+  apart.node("Conv", {"x", "w"}, {"c"}).node("Relu", {"c"}, {"y"}).node("GlobalAveragePool", {"c"}, {"z"});
+  // Each sample by the largest of its neighbours in the batch.
+  test::ModelBuilder together;
+  together.input("x", {-1, 3, 8, 8}).output("y").initializer("w", together.random({5, 3, 3, 3}, -1, 1));
+  together.node("Conv", {"x", "w"}, {"c"}).node("Softmax", {"c"}, {"y"}, {onnx::Attribute::ofInt("axis", 0)});
+  for (const onnx::Model& model : {apart.model, together.model}) {
+    backend::BuildOptions options;
+    options.maxBatch = 64;
+    options.threads = 4;
+    const auto session = backend->build(model, options, {}, {})->createSession({});
+    const auto oracle = backend::get("reference").build(model, options, {}, {})->createSession({});
+    for (const int64_t batch : {4, 64, 5, 1, 63, 8, 4}) {
+      CAPTURE(batch);
+      const backend::Feeds feeds = feedsFor(model, batch);
+      const std::vector<Tensor> expected = oracle->run(feeds), actual = session->run(feeds);
+      REQUIRE(actual.size() == expected.size());
+      for (size_t i = 0; i < expected.size(); ++i) CHECK(compare(expected[i], actual[i], 0).largest < 2e-5f);
+    }
+    CHECK(session->arenaBytes() > 0);
+  }
 }
 
 TEST_CASE("feeds that do not fit are refused with what was expected") {
@@ -338,8 +378,37 @@ TEST_CASE("a requested stop ends the run") {
   StopSource stop;
   stop.requestStop();
   const onnx::Model model = test::floatModels()[0].model;
-  const auto session = backend->build(model, {}, {}, {})->createSession({});
+  backend::BuildOptions options;
+  options.maxBatch = options.threads = 2;
+  const auto session = backend->build(model, options, {}, {})->createSession({});
   CHECK_THROWS_AS(session->run(
                       feedsFor(model, 1), [](size_t, const Tensor&) {}, stop.token()),
                   Error);
+}
+
+TEST_CASE("a stop that is requested while threads have samples of their own ends the run, and the next one runs") {
+  backend::Backend* backend = cpu();
+  if (backend == nullptr) return;
+  test::ModelBuilder deep;
+  deep.input("x", {-1, 16, 32, 32}).output("y").initializer("w", deep.random({16, 16, 3, 3}, -1, 1));
+  std::string last = "x";
+  for (int i = 0; i < 200; ++i) {
+    const std::string next = i == 199 ? "y" : "c" + std::to_string(i);
+    deep.node("Conv", {last, "w"}, {next}, {onnx::Attribute::ofInts("pads", {1, 1, 1, 1})});
+    last = next;
+  }
+  backend::BuildOptions options;
+  options.maxBatch = 16;
+  options.threads = 2;
+  const auto session = backend->build(deep.model, options, {}, {})->createSession({});
+  const backend::Feeds feeds = feedsFor(deep.model, 16);
+  session->run(feeds);
+  StopSource stop;
+  std::thread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    stop.requestStop();
+  });
+  CHECK_THROWS_AS(session->run(feeds, stop.token()), Error);
+  later.join();
+  CHECK(session->run(feeds).size() == 1);
 }
