@@ -108,12 +108,21 @@ struct Timing {
 /// during the call only. Nothing is gathered, so memory doesn't grow with the number of outputs.
 using OutputSink = std::function<void(size_t outputIndex, const Tensor&)>;
 
+/// The same of some of the samples: `first` is the first of those that the tensor has.
+using PartSink = std::function<void(size_t outputIndex, int64_t first, const Tensor&)>;
+
 /// Executes one network; one thread at a time. Dynamic batch: shapes are those of the feeds.
 class Session {
  public:
   virtual ~Session() = default;
   /// Throws ShapeMismatch for feeds that don't fit, Canceled, OutOfMemory.
   virtual void run(const Feeds& feeds, const OutputSink& sink, const StopToken& stop) = 0;
+  /// As run(), for who takes outputs in parts: threads that have samples of their own then hand these over without
+  /// waiting for one another, several at once.
+  virtual void runInParts(const Feeds& feeds, const PartSink& sink, const StopToken& stop) {
+    run(
+        feeds, [&](size_t index, const Tensor& tensor) { sink(index, 0, tensor); }, stop);
+  }
   virtual Timing lastTiming() const = 0;
   /// Bytes held for activations and scratch.
   virtual int64_t arenaBytes() const = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -27,13 +28,22 @@ std::string sampleRange(uint64_t first, uint64_t count) {
   return "samples " + std::to_string(first) + " to " + std::to_string(first + count - 1);
 }
 
+void requireFloat(const std::string& name, const Tensor& tensor) {
+  if (tensor.dtype() == DType::Float32) return;
+  throw Error(ErrorCode::UnsupportedModel,
+              "expected float32 values in the activation \"" + name + "\" but found " + presisi::name(tensor.dtype()));
+}
+
 }  // namespace
 
 struct Calibrator::Impl {
   explicit Impl(int threads) : pool(threads) {}
 
   void add(const std::string& name, Histogram& histogram, const Tensor& tensor);
-  [[noreturn]] void failNonFinite(const std::string& name, const Histogram& histogram, const Tensor& tensor) const;
+  void addPart(const std::string& name, Histogram& histogram, int64_t first, const Tensor& tensor);
+  /// The tensor is of `count` samples, from the batch's `first` on.
+  void requireFinite(const std::string& name, const Histogram& histogram, int64_t first, int64_t count,
+                     const Tensor& tensor) const;
 
   std::shared_ptr<backend::Engine> engine;
   std::unique_ptr<backend::Session> session;
@@ -43,6 +53,7 @@ struct Calibrator::Impl {
   WorkerPool pool;
   uint64_t samples = 0;
   uint64_t batch = 0;  ///< samples of the batch in work
+  std::mutex counted;  ///< taken to change a histogram that parts of a batch go into
   bool usable = true;  ///< false while a batch is counted, and after one that failed halfway
 };
 
@@ -104,15 +115,22 @@ void Calibrator::collect(const backend::Feeds& feeds, const StopToken& stop) {
       throw Error(ErrorCode::ShapeMismatch, "expected a tensor for the input \"" + name + "\"");
     }
   }
+  const std::thread::id here = std::this_thread::get_id();
   Span span("run");
-  impl_->session->run(
+  impl_->session->runInParts(
       feeds,
-      [&](size_t index, const Tensor& tensor) {
+      [&](size_t index, int64_t first, const Tensor& tensor) {
         const auto& [name, histogram] = impl_->outputs.at(index);
         if (histogram == nullptr) return;
-        span.next("collect");
-        impl_->add(name, *histogram, tensor);
-        span.next("run");
+        // Where threads have samples of their own, this one's phases stand for all.
+        const bool timed = std::this_thread::get_id() == here;
+        if (timed) span.next("collect");
+        if (tensor.rank() == 0 || tensor.dim(0) == batch) {
+          impl_->add(name, *histogram, tensor);
+        } else {
+          impl_->addPart(name, *histogram, first, tensor);
+        }
+        if (timed) span.next("run");
       },
       stop);
   span.next("collect");
@@ -123,10 +141,7 @@ void Calibrator::collect(const backend::Feeds& feeds, const StopToken& stop) {
 }
 
 void Calibrator::Impl::add(const std::string& name, Histogram& histogram, const Tensor& tensor) {
-  if (tensor.dtype() != DType::Float32) {
-    throw Error(ErrorCode::UnsupportedModel, "expected float32 values in the activation \"" + name + "\" but found " +
-                                                 presisi::name(tensor.dtype()));
-  }
+  requireFloat(name, tensor);
   usable = false;
   const float* values = tensor.data<float>();
   const int64_t count = tensor.size();
@@ -146,18 +161,32 @@ void Calibrator::Impl::add(const std::string& name, Histogram& histogram, const 
     own ? session->parallel(parts, share) : pool.run(parts, share);
     for (const Histogram& part : partial) histogram.merge(part);
   }
-  if (histogram.notANumber() + histogram.infinite() > 0) failNonFinite(name, histogram, tensor);
+  requireFinite(name, histogram, 0, static_cast<int64_t>(batch), tensor);
 }
 
-void Calibrator::Impl::failNonFinite(const std::string& name, const Histogram& histogram, const Tensor& tensor) const {
+void Calibrator::Impl::addPart(const std::string& name, Histogram& histogram, int64_t first, const Tensor& tensor) {
+  requireFloat(name, tensor);
+  Histogram part;
+  part.add(tensor.data<float>(), tensor.size());
+  const std::lock_guard<std::mutex> lock(counted);
+  usable = false;
+  histogram.merge(part);
+  requireFinite(name, part, first, tensor.dim(0), tensor);
+}
+
+void Calibrator::Impl::requireFinite(const std::string& name, const Histogram& histogram, int64_t first, int64_t count,
+                                     const Tensor& tensor) const {
+  if (histogram.notANumber() + histogram.infinite() == 0) return;
   const float* values = tensor.data<float>();
   int64_t where = 0;
   while (where < tensor.size() && std::isfinite(values[where])) ++where;
+  const uint64_t from = samples + static_cast<uint64_t>(first);
   std::string message = "activation \"" + name + "\" has " + std::to_string(histogram.notANumber()) + " NaN and " +
-                        std::to_string(histogram.infinite()) + " infinite values in " + sampleRange(samples, batch);
-  if (batch > 1 && tensor.rank() > 0 && static_cast<uint64_t>(tensor.dim(0)) == batch && where < tensor.size()) {
+                        std::to_string(histogram.infinite()) + " infinite values in " +
+                        sampleRange(from, static_cast<uint64_t>(count));
+  if (count > 1 && tensor.rank() > 0 && tensor.dim(0) == count && where < tensor.size()) {
     message += ", the first in sample " +
-               std::to_string(samples + static_cast<uint64_t>(where / (tensor.size() / tensor.dim(0))));
+               std::to_string(from + static_cast<uint64_t>(where / (tensor.size() / tensor.dim(0))));
   }
   throw Error(ErrorCode::InvalidCalibration, message,
               "check that sample and its preprocessing, and that the model's weights are finite");

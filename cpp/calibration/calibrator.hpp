@@ -24,7 +24,7 @@ class Calibrator {
   ~Calibrator();
 
   /// Runs one batch and adds its activations. Throws InvalidCalibration when an activation is NaN or infinite, naming
-  /// the tensor and the samples (`first`, counted over all batches, to `first + batch - 1`). Canceled leaves the
+  /// the tensor and the samples that it is of, counted over all batches. Canceled leaves the
   /// histograms unusable: throw the calibrator away. Phases `run` and `collect`, in turn: each activation is counted
   /// as soon as it is there.
   void collect(const backend::Feeds& feeds, const StopToken& stop);

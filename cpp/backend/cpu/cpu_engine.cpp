@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "backend/cpu/cpu_session.hpp"
 #include "backend/cpu/lowering.hpp"
@@ -76,24 +77,28 @@ ProgramKey CpuEngine::keyOf(const backend::Feeds& feeds, int threads) const {
   return key;
 }
 
-std::vector<ProgramKey> CpuEngine::apart(const ProgramKey& key) const {
+std::vector<CpuEngine::Part> CpuEngine::apart(const ProgramKey& key, bool join) const {
+  if (key.threads == 1 || !byValue_.empty()) return {};
   // Outputs that are only counted are too many to be kept until all parts are there.
-  if (key.threads == 1 || !byValue_.empty() || options_.outputsInAnyOrder) return {};
+  if (join && options_.outputsInAnyOrder) return {};
   if (key.shapes.empty() || key.shapes[0].empty()) return {};
   const int64_t samples = key.shapes[0][0], threads = key.threads;
   const int64_t most = (samples + threads - 1) / threads;
   if (samples < threads || samples * 8 < most * threads * 7) return {};
-  std::vector<ProgramKey> parts;
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    const bool counted = !key.shapes[i].empty() && key.shapes[i][0] == samples && inputs_[i].dims[0] < 0;
+    if (!counted) return {};
+  }
+  std::vector<Part> parts;
   std::set<int64_t> counts{samples};
   for (int64_t thread = 0; thread < threads; ++thread) {
-    const auto [first, last] = shareOf(samples, threads, thread);
-    ProgramKey part = key;
-    part.threads = 1;
-    for (Dims& dims : part.shapes) {
-      if (dims.empty() || dims[0] != samples) return {};
-      dims[0] = last - first;
-    }
-    counts.insert(last - first);
+    Part part;
+    std::tie(part.first, part.last) = shareOf(samples, threads, thread);
+    part.key = key;
+    part.key.threads = 1;
+    const int64_t count = join ? part.last - part.first : 1;
+    for (Dims& dims : part.key.shapes) dims[0] = count;
+    counts.insert(count);
     parts.push_back(std::move(part));
   }
   for (const int64_t count : counts) {
@@ -101,7 +106,6 @@ std::vector<ProgramKey> CpuEngine::apart(const ProgramKey& key) const {
     for (size_t i = 0; i < inputs_.size(); ++i) {
       shapes[inputs_[i].name] = key.shapes[i];
       shapes[inputs_[i].name][0] = count;
-      if (inputs_[i].dims[0] >= 0) return {};  // written for that many
     }
     try {
       if (!graph::samplesApart(model_, graph::specialize(model_, shapes), count)) return {};

@@ -32,9 +32,15 @@ class CpuEngine : public backend::Engine, public std::enable_shared_from_this<Cp
 
   /// Checks the feeds and says which program they need.
   ProgramKey keyOf(const backend::Feeds& feeds, int threads) const;
+  /// Samples [first, last) for one thread, as many at a time as the program is for.
+  struct Part {
+    int64_t first = 0, last = 0;
+    ProgramKey key;
+  };
   /// What each thread runs where every one takes some of the samples; empty where samples can't be told apart, or some
-  /// threads would have nothing to do for too long.
-  std::vector<ProgramKey> apart(const ProgramKey& key) const;
+  /// threads would have nothing to do for too long. With `join` the outputs are wanted whole; else each as soon as
+  /// possible, while it is in the cache.
+  std::vector<Part> apart(const ProgramKey& key, bool join) const;
   /// Lowered on first use. Must be called on the thread that will run it, with its OpenMP team set.
   std::shared_ptr<const Program> program(const ProgramKey& key, const backend::Feeds& feeds, const ProgressFn& progress,
                                          const StopToken& stop);

@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <map>
+#include <mutex>
 
 #include "core/error.hpp"
 
@@ -98,8 +100,12 @@ class CpuSession::Bound : public Binding {
 /// which then waits for the others once a run and not at every layer, and keeps its activations in a cache of its own.
 struct CpuSession::Plan {
   ProgramKey key;
-  std::vector<std::unique_ptr<Bound>> parts;
-  std::vector<int64_t> firsts;  ///< the first sample of each part
+  bool join = true;  ///< for outputs that are wanted whole
+  struct Part {
+    int64_t first, last, step;  ///< samples, and how many at a time
+    std::unique_ptr<Bound> bound;
+  };
+  std::vector<Part> parts;
 };
 
 CpuSession::CpuSession(std::shared_ptr<CpuEngine> engine, int threads, bool profile)
@@ -112,42 +118,37 @@ void CpuSession::rest() { releaseTeam(); }
 int64_t CpuSession::arenaBytes() const {
   int64_t bytes = 0;
   for (const auto& plan : plans_) {
-    for (const auto& part : plan->parts) bytes += part->bytes();
+    for (const Plan::Part& part : plan->parts) bytes += part.bound->bytes();
   }
   return bytes;
 }
 
-CpuSession::Plan& CpuSession::planFor(const backend::Feeds& feeds, const StopToken& stop) {
+CpuSession::Plan& CpuSession::planFor(const backend::Feeds& feeds, bool join, const StopToken& stop) {
   const ProgramKey key = engine_->keyOf(feeds, threads_);
-  const auto known = std::find_if(plans_.begin(), plans_.end(), [&](const auto& p) { return p->key == key; });
+  const auto known =
+      std::find_if(plans_.begin(), plans_.end(), [&](const auto& p) { return p->key == key && p->join == join; });
   if (known != plans_.end()) {
     std::rotate(plans_.begin(), known, known + 1);
   } else {
-    plans_.insert(plans_.begin(), plan(key, feeds, stop));
+    plans_.insert(plans_.begin(), plan(key, join, feeds, stop));
     if (plans_.size() > kKeptPlans) plans_.pop_back();
   }
   return *plans_.front();
 }
 
-std::unique_ptr<CpuSession::Plan> CpuSession::plan(const ProgramKey& key, const backend::Feeds& feeds,
+std::unique_ptr<CpuSession::Plan> CpuSession::plan(const ProgramKey& key, bool join, const backend::Feeds& feeds,
                                                    const StopToken& stop) {
   auto made = std::make_unique<Plan>();
   made->key = key;
-  const std::vector<ProgramKey> parts = profile_ ? std::vector<ProgramKey>{} : engine_->apart(key);
-  if (parts.empty()) {
-    omp_set_num_threads(threads_);
-    made->parts.push_back(std::make_unique<Bound>(engine_->program(key, feeds, {}, stop)));
-    made->firsts = {0};
-    return made;
+  made->join = join;
+  const auto parts = profile_ ? std::vector<CpuEngine::Part>{} : engine_->apart(key, join);
+  omp_set_num_threads(parts.empty() ? threads_ : 1);
+  for (const CpuEngine::Part& part : parts) {
+    made->parts.push_back({part.first, part.last, part.key.shapes[0][0],
+                           std::make_unique<Bound>(engine_->program(part.key, feeds, {}, stop))});
   }
-  omp_set_num_threads(1);
-  int64_t first = 0;
-  for (const ProgramKey& part : parts) {
-    made->parts.push_back(std::make_unique<Bound>(engine_->program(part, feeds, {}, stop)));
-    made->firsts.push_back(first);
-    first += part.shapes[0][0];
-  }
-  if (!crew_) crew_ = std::make_unique<Crew>(static_cast<int>(parts.size()));
+  if (parts.empty()) made->parts.push_back({0, 1, 1, std::make_unique<Bound>(engine_->program(key, feeds, {}, stop))});
+  if (!parts.empty() && !crew_) crew_ = std::make_unique<Crew>(static_cast<int>(parts.size()));
   return made;
 }
 
@@ -165,43 +166,65 @@ void CpuSession::parallel(int parts, const std::function<void(int)>& body) {
   if (failure) std::rethrow_exception(failure);
 }
 
-void CpuSession::runApart(Plan& plan, const backend::Feeds& feeds, const backend::OutputSink& sink,
-                          const StopToken& stop) {
-  const size_t count = engine_->outputs().size();
-  std::vector<std::vector<Tensor>> pieces(count, std::vector<Tensor>(plan.parts.size()));
-  crew_->run([&](int member) {
-    const auto part = static_cast<size_t>(member);
-    plan.parts[part]->feed(feeds, plan.firsts[part]);
-    plan.parts[part]->run([&](size_t output, const Tensor& tensor) { pieces[output][part] = tensor.clone(); }, stop,
-                          nullptr);
-  });
-  if (!sink) return;
-  for (size_t output = 0; output < count; ++output) {
-    Dims dims = pieces[output][0].dims();
-    dims[0] = plan.key.shapes[0][0];
-    Tensor joined(pieces[output][0].dtype(), dims);
-    uint8_t* to = joined.data<uint8_t>();
-    for (const Tensor& piece : pieces[output]) {
-      std::memcpy(to, piece.data<void>(), piece.bytes());
-      to += piece.bytes();
+void CpuSession::execute(Plan& plan, const backend::Feeds& feeds, const backend::PartSink& sink,
+                         const StopToken& stop) {
+  const auto begin = Clock::now();
+  timing_.layers.clear();
+  const auto run = [&](int member) {
+    const Plan::Part& part = plan.parts[static_cast<size_t>(member)];
+    for (int64_t first = part.first; first < part.last; first += part.step) {
+      part.bound->feed(feeds, first);
+      part.bound->run([&](size_t output, const Tensor& tensor) { sink(output, first, tensor); }, stop,
+                      profile_ ? &timing_.layers : nullptr);
     }
-    sink(output, joined);
+  };
+  if (plan.parts.size() > 1) {
+    crew_->run(run);
+  } else {
+    omp_set_num_threads(threads_);
+    run(0);
   }
+  timing_.total = secondsSince(begin);
 }
 
 void CpuSession::run(const backend::Feeds& feeds, const backend::OutputSink& sink, const StopToken& stop) {
   stop.check();
-  const auto begin = Clock::now();
-  Plan& plan = planFor(feeds, stop);
-  timing_.layers.clear();
-  if (plan.parts.size() > 1) {
-    runApart(plan, feeds, sink, stop);
-  } else {
-    omp_set_num_threads(threads_);
-    plan.parts[0]->feed(feeds, 0);
-    plan.parts[0]->run(sink, stop, profile_ ? &timing_.layers : nullptr);
+  Plan& plan = planFor(feeds, true, stop);
+  const auto handOver = [&](size_t output, const Tensor& tensor) {
+    if (sink) sink(output, tensor);
+  };
+  if (plan.parts.size() == 1) {
+    execute(
+        plan, feeds, [&](size_t output, int64_t, const Tensor& tensor) { handOver(output, tensor); }, stop);
+    return;
   }
-  timing_.total = secondsSince(begin);
+  std::vector<std::map<int64_t, Tensor>> pieces(engine_->outputs().size());  // by first sample
+  std::mutex mutex;
+  execute(
+      plan, feeds,
+      [&](size_t output, int64_t first, const Tensor& tensor) {
+        Tensor piece = tensor.clone();
+        const std::lock_guard<std::mutex> lock(mutex);
+        pieces[output].emplace(first, std::move(piece));
+      },
+      stop);
+  for (size_t output = 0; output < pieces.size(); ++output) {
+    const Tensor& head = pieces[output].at(0);
+    Dims dims = head.dims();
+    dims[0] = plan.key.shapes[0][0];
+    Tensor joined(head.dtype(), dims);
+    uint8_t* to = joined.data<uint8_t>();
+    for (const auto& [first, piece] : pieces[output]) {
+      std::memcpy(to, piece.data<void>(), piece.bytes());
+      to += piece.bytes();
+    }
+    handOver(output, joined);
+  }
+}
+
+void CpuSession::runInParts(const backend::Feeds& feeds, const backend::PartSink& sink, const StopToken& stop) {
+  stop.check();
+  execute(planFor(feeds, false, stop), feeds, sink, stop);
 }
 
 }  // namespace presisi::cpu

@@ -14,6 +14,7 @@ class CpuSession : public backend::Session {
   CpuSession(std::shared_ptr<CpuEngine> engine, int threads, bool profile);
   ~CpuSession() override;
   void run(const backend::Feeds& feeds, const backend::OutputSink& sink, const StopToken& stop) override;
+  void runInParts(const backend::Feeds& feeds, const backend::PartSink& sink, const StopToken& stop) override;
   backend::Timing lastTiming() const override { return timing_; }
   int64_t arenaBytes() const override;
   int threads() const override { return threads_; }
@@ -23,9 +24,9 @@ class CpuSession : public backend::Session {
  private:
   class Bound;
   struct Plan;
-  Plan& planFor(const backend::Feeds& feeds, const StopToken& stop);
-  std::unique_ptr<Plan> plan(const ProgramKey& key, const backend::Feeds& feeds, const StopToken& stop);
-  void runApart(Plan& plan, const backend::Feeds& feeds, const backend::OutputSink& sink, const StopToken& stop);
+  Plan& planFor(const backend::Feeds& feeds, bool join, const StopToken& stop);
+  std::unique_ptr<Plan> plan(const ProgramKey& key, bool join, const backend::Feeds& feeds, const StopToken& stop);
+  void execute(Plan& plan, const backend::Feeds& feeds, const backend::PartSink& sink, const StopToken& stop);
 
   std::shared_ptr<CpuEngine> engine_;
   int threads_;

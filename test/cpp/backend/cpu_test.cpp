@@ -10,6 +10,7 @@
 
 #include "backend/cpu_models.hpp"
 #include "backend/registry.hpp"
+#include "calibration/calibrator.hpp"
 #include "core/error.hpp"
 
 using namespace presisi;
@@ -341,6 +342,40 @@ TEST_CASE("samples that each thread takes some of: as many as there are, and onl
     }
     CHECK(session->arenaBytes() > 0);
   }
+}
+
+TEST_CASE("calibrating counts what each thread has of a batch, and names the sample that spoils it") {
+  backend::Backend* backend = cpu();
+  if (backend == nullptr) return;
+  test::ModelBuilder b;
+  b.input("x", {-1, 3, 96, 96}).output("y").initializer("w", b.random({16, 3, 3, 3}, -1, 1));
+  b.node("Conv", {"x", "w"}, {"c"}).node("Relu", {"c"}, {"r"}).node("GlobalAveragePool", {"r"}, {"y"});
+  const auto calibrator = [&](backend::Backend& by, int threads) {
+    return calibration::Calibrator(b.model, {"x", "c", "r", "y"}, by, threads, 4, {}, {});
+  };
+  backend::Feeds feeds = feedsFor(b.model, 4);
+  auto parts = calibrator(*backend, 2), whole = calibrator(*backend, 1),
+       oracle = calibrator(backend::get("reference"), 2);
+  for (calibration::Calibrator* each : {&parts, &whole, &oracle}) each->collect(feeds, {});
+  for (const auto& [name, expected] : oracle.histograms()) {
+    CAPTURE(name);
+    const calibration::Histogram& found = parts.histograms().at(name);
+    CHECK(found.total() == expected.total());
+    CHECK(found.max() == doctest::Approx(expected.max()));
+    CHECK(found.min() == doctest::Approx(expected.min()));
+    CHECK(found.bins() == whole.histograms().at(name).bins());
+  }
+  Tensor& x = feeds.at("x");
+  x.data<float>()[x.size() * 3 / 4 + 7] = std::numeric_limits<float>::infinity();
+  std::string message;
+  try {
+    parts.collect(feeds, {});
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  CAPTURE(message);
+  CHECK(message.find("infinite values in sample 7") != std::string::npos);
+  CHECK_THROWS_AS(parts.collect(feedsFor(b.model, 4), {}), Error);
 }
 
 TEST_CASE("feeds that do not fit are refused with what was expected") {
