@@ -156,11 +156,12 @@ backend::Session& sessionOf(LoadedEngine& engine) {
 /// The engine whose threads the run lane keeps.
 class LaneTeam {
  public:
+  /// Lives as long as the process, as the lane does.
   static LaneTeam& instance() {
-    static LaneTeam team;
+    static LaneTeam& team = *std::make_unique<LaneTeam>().release();
     return team;
   }
-  /// On the lane.
+  /// On the lane, before it runs: a run that fails leaves threads, too.
   void keptFor(const std::shared_ptr<LoadedEngine>& engine) {
     const std::lock_guard<std::mutex> lock(mutex_);
     engine_ = engine;
@@ -169,7 +170,9 @@ class LaneTeam {
   void rest() {
     struct Rest final : Task {
       explicit Rest(std::shared_ptr<LoadedEngine> kept) : engine(std::move(kept)) {}
-      void execute() noexcept override { engine->session->rest(); }
+      void execute() noexcept override {
+        if (engine->session) engine->session->rest();
+      }
       std::shared_ptr<LoadedEngine> engine;
     };
     std::shared_ptr<LoadedEngine> engine;
@@ -212,9 +215,8 @@ RunResult run(LoadedEngine& engine, const backend::Feeds& feeds, const StopToken
 }
 
 RunResult runOnLane(const std::shared_ptr<LoadedEngine>& engine, const backend::Feeds& feeds, const StopToken& stop) {
-  RunResult result = run(*engine, feeds, stop);
   LaneTeam::instance().keptFor(engine);
-  return result;
+  return run(*engine, feeds, stop);
 }
 
 Napi::Value resultToJs(Napi::Env env, const RunResult& result) {
@@ -349,9 +351,8 @@ Napi::Value runFeedsSync(const Napi::CallbackInfo& info) {
   const FeedsFromJs feeds = toFeeds(info[1]);
   const std::shared_ptr<LoadedEngine> engine = unwrap<LoadedEngine>(info[0]);
   LaneTeam::instance().rest();
-  const RunResult result = run(*engine, feeds.feeds, {});
-  Environment::of(info.Env()).hasRun(engine);
-  return resultToJs(info.Env(), result);
+  Environment::of(info.Env()).runs(engine);
+  return resultToJs(info.Env(), run(*engine, feeds.feeds, {}));
 }
 
 /// `runImages(engine, images, control)`: the same from the bytes of pictures.

@@ -62,7 +62,8 @@ void Environment::add(const std::shared_ptr<LoadedSampler>& sampler) {
 }
 
 void Environment::rest() {
-  if (const std::shared_ptr<LoadedEngine> engine = std::exchange(ran_, {}).lock()) engine->session->rest();
+  const std::shared_ptr<LoadedEngine> engine = std::exchange(ran_, {}).lock();
+  if (engine && engine->session) engine->session->rest();
 }
 
 void Environment::remove(const std::shared_ptr<Job>& job) {

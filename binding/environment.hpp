@@ -47,8 +47,8 @@ class Environment {
   /// Has `close()` destroy the sampler, too.
   void add(const std::shared_ptr<LoadedSampler>& sampler);
 
-  /// This thread has run an engine itself, and keeps threads for the next time.
-  void hasRun(const std::shared_ptr<LoadedEngine>& engine) { ran_ = engine; }
+  /// This thread is about to run an engine itself, and keeps threads for the next time, however that ends.
+  void runs(const std::shared_ptr<LoadedEngine>& engine) { ran_ = engine; }
   /// Lets go of them: with another thread's beside them, all would be slow.
   void rest();
 
