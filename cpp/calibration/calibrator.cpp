@@ -6,9 +6,9 @@
 #include <set>
 #include <thread>
 
-#include "calibration/worker_pool.hpp"
 #include "core/error.hpp"
 #include "core/trace.hpp"
+#include "core/worker_pool.hpp"
 #include "graph/passes.hpp"
 
 namespace presisi::calibration {

@@ -24,6 +24,9 @@ double secondsSince(Clock::time_point start) { return std::chrono::duration<doub
 // A session that sees many batch sizes keeps the memory of this many.
 constexpr size_t kKeptPlans = 8;
 
+/// Longer than from one run to the next where they follow one another, shorter than anybody's turn on a processor.
+constexpr std::chrono::microseconds kAwake(200);
+
 /// Zeros; in huge pages where the system has some and rounding up to them adds little.
 Tensor workingMemory(int64_t bytes) {
   constexpr size_t kHugePage = 2u << 20;
@@ -148,7 +151,7 @@ std::unique_ptr<CpuSession::Plan> CpuSession::plan(const ProgramKey& key, bool j
                            std::make_unique<Bound>(engine_->program(part.key, feeds, {}, stop))});
   }
   if (parts.empty()) made->parts.push_back({0, 1, 1, std::make_unique<Bound>(engine_->program(key, feeds, {}, stop))});
-  if (!parts.empty() && !crew_) crew_ = std::make_unique<Crew>(static_cast<int>(parts.size()));
+  if (!parts.empty() && !pool_) pool_ = std::make_unique<WorkerPool>(static_cast<int>(parts.size()), kAwake);
   return made;
 }
 
@@ -170,8 +173,8 @@ void CpuSession::execute(Plan& plan, const backend::Feeds& feeds, const backend:
                          const StopToken& stop) {
   const auto begin = Clock::now();
   timing_.layers.clear();
-  const auto run = [&](int member) {
-    const Plan::Part& part = plan.parts[static_cast<size_t>(member)];
+  const auto run = [&](int index) {
+    const Plan::Part& part = plan.parts[static_cast<size_t>(index)];
     for (int64_t first = part.first; first < part.last; first += part.step) {
       part.bound->feed(feeds, first);
       part.bound->run([&](size_t output, const Tensor& tensor) { sink(output, first, tensor); }, stop,
@@ -179,7 +182,10 @@ void CpuSession::execute(Plan& plan, const backend::Feeds& feeds, const backend:
     }
   };
   if (plan.parts.size() > 1) {
-    crew_->run(run);
+    pool_->run(static_cast<int>(plan.parts.size()), [&](int part) {
+      omp_set_num_threads(1);
+      run(part);
+    });
   } else {
     omp_set_num_threads(threads_);
     run(0);

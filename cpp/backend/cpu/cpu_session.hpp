@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "backend/cpu/cpu_engine.hpp"
-#include "backend/cpu/crew.hpp"
+#include "core/worker_pool.hpp"
 
 namespace presisi::cpu {
 
@@ -33,7 +33,7 @@ class CpuSession : public backend::Session {
   bool profile_;
   backend::Timing timing_;
   std::vector<std::unique_ptr<Plan>> plans_;  ///< most recently used first
-  std::unique_ptr<Crew> crew_;                ///< from the first plan in parts
+  std::unique_ptr<WorkerPool> pool_;          ///< from the first plan in parts
 };
 
 }  // namespace presisi::cpu

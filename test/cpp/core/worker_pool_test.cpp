@@ -1,16 +1,18 @@
-#include "calibration/worker_pool.hpp"
+#include "core/worker_pool.hpp"
 
 #include <doctest/doctest.h>
 
 #include <atomic>
 #include <stdexcept>
+#include <utility>
 
-using presisi::calibration::WorkerPool;
+using presisi::WorkerPool;
 
 TEST_CASE("worker pool: every index once, over and over") {
-  for (const int threads : {-1, 1, 2, 5}) {
+  for (const auto& [threads, awake] : {std::pair{-1, 0}, {1, 0}, {2, 0}, {5, 0}, {1, 200}, {2, 200}, {5, 200}}) {
     CAPTURE(threads);
-    WorkerPool pool(threads);
+    CAPTURE(awake);
+    WorkerPool pool(threads, std::chrono::microseconds(awake));
     CHECK(pool.size() >= 1);
     for (const int count : {0, 1, 2, 100}) {
       std::vector<std::atomic<int>> calls(static_cast<size_t>(count));
@@ -25,7 +27,7 @@ TEST_CASE("worker pool: every index once, over and over") {
 }
 
 TEST_CASE("worker pool: an exception reaches the caller, and the pool works on") {
-  WorkerPool pool(3);
+  WorkerPool pool(3, std::chrono::microseconds(50));
   for (int round = 0; round < 20; ++round) {
     CHECK_THROWS_WITH_AS(pool.run(50,
                                   [](int i) {

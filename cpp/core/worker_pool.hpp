@@ -1,19 +1,25 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
 #include <vector>
 
-namespace presisi::calibration {
+namespace presisi {
 
-/// A few threads that wait for loops to share. One caller at a time.
+/// A few threads that wait for loops to share. One caller at a time. They sleep in between: OpenMP's stay awake for
+/// milliseconds after they are needed, in the way of whoever else has work.
 class WorkerPool {
  public:
   /// `threads` counts the caller, which works too: 1 starts none. Fewer are made where the system gives no more.
-  explicit WorkerPool(int threads);
+  /// Before they sleep, threads wait `awake` for the next loop, and the caller for its last part: a thread that sleeps
+  /// may be woken on the processor of who wakes it, and has to wait there.
+  explicit WorkerPool(int threads, std::chrono::microseconds awake = {});
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
@@ -26,6 +32,8 @@ class WorkerPool {
 
  private:
   void work();
+  template <typename Ready>
+  void await(const Ready& ready) const;
   void takeAll(std::unique_lock<std::mutex>& lock);
 
   std::mutex mutex_;
@@ -34,10 +42,12 @@ class WorkerPool {
   const std::function<void(int)>* task_ = nullptr;
   int next_ = 0;
   int count_ = 0;
-  int running_ = 0;
+  std::atomic<int> running_{0};
+  std::atomic<uint64_t> loops_{0};
+  const std::chrono::microseconds awake_;
   bool closing_ = false;
   std::exception_ptr failure_;
   std::vector<std::thread> threads_;
 };
 
-}  // namespace presisi::calibration
+}  // namespace presisi
