@@ -18,6 +18,7 @@
 #include "exports.hpp"
 #include "handles.hpp"
 #include "job.hpp"
+#include "lane_team.hpp"
 
 namespace presisi::binding {
 
@@ -152,41 +153,6 @@ backend::Session& sessionOf(LoadedEngine& engine) {
   if (!engine.session) engine.session = engine.engine->createSession(sessionOptions(engine, false));
   return *engine.session;
 }
-
-/// The engine whose threads the run lane keeps.
-class LaneTeam {
- public:
-  /// Lives as long as the process, as the lane does.
-  static LaneTeam& instance() {
-    static LaneTeam& team = *std::make_unique<LaneTeam>().release();
-    return team;
-  }
-  /// On the lane, before it runs: a run that fails leaves threads, too.
-  void keptFor(const std::shared_ptr<LoadedEngine>& engine) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    engine_ = engine;
-  }
-  /// From another thread: has the lane let go of them, once what it is at has ended.
-  void rest() {
-    struct Rest final : Task {
-      explicit Rest(std::shared_ptr<LoadedEngine> kept) : engine(std::move(kept)) {}
-      void execute() noexcept override {
-        if (engine->session) engine->session->rest();
-      }
-      std::shared_ptr<LoadedEngine> engine;
-    };
-    std::shared_ptr<LoadedEngine> engine;
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      engine = std::exchange(engine_, {}).lock();
-    }
-    if (engine) Executor::instance().interpose(Lane::Run, std::make_shared<Rest>(std::move(engine)));
-  }
-
- private:
-  std::mutex mutex_;
-  std::weak_ptr<LoadedEngine> engine_;
-};
 
 struct RunResult {
   std::vector<std::string> names;
