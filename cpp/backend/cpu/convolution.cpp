@@ -18,6 +18,8 @@ constexpr int64_t kWorthThreads = 50'000;
 constexpr int64_t kPanel = 64;
 // Rows that a depthwise convolution of floats gathers: they stay in the first-level cache.
 constexpr int64_t kGatheredBytes = 24 << 10;
+// Where pictures are shared out by rows, into a multiple of so many parts.
+constexpr int64_t kShares = 4;
 
 // A tensor of so many bytes leaves the second-level cache before it is read again; weights of so many stay in it.
 constexpr int64_t kWorthKeeping = 256 << 10;
@@ -101,15 +103,22 @@ FinishData::FinishData(int64_t channels)
 
 int64_t blocksOf(int64_t channels) { return (channels + kLanes - 1) / kLanes; }
 
-int64_t DepthwiseTask::rowsAtOnce() const {
-  if (integer()) return (4 * quads() - kernelHeight) / strideHeight + 1;
-  const int64_t rows = kGatheredBytes / (columnsRead() * kLanes * 4);
-  return std::clamp<int64_t>((rows - kernelHeight) / strideHeight + 1, 1, std::min<int64_t>(outHeight, 8));
+/// As the 1x1 convolution in front shares them out (Panels).
+bool sharedByChannels(const DepthwiseTask& task) { return task.channels > task.inHeight * task.inWidth; }
+
+int64_t rowsAtOnce(const DepthwiseTask& task, bool byRows) {
+  // As many as leave what they read in the first-level cache, and all alike.
+  const int64_t together = task.integer() ? 4 : 1;  // rows of the input, in one register
+  const int64_t read = kGatheredBytes / (task.columnsRead() * kLanes * 4) * together;
+  const int64_t most = std::clamp<int64_t>((read - task.kernelHeight) / task.strideHeight + 1, 1, task.outHeight);
+  int64_t parts = (task.outHeight + most - 1) / most;
+  if (byRows || !sharedByChannels(task)) parts = (parts + kShares - 1) / kShares * kShares;
+  return (task.outHeight + parts - 1) / parts;
 }
 
 int64_t DepthwiseTask::scratchBytes() const {
-  const int64_t rows = integer() ? quads() : (rowsAtOnce() - 1) * strideHeight + kernelHeight;
-  return rows * columnsRead() * kLanes * 4;
+  const int64_t rows = (rowsAtOnce - 1) * strideHeight + kernelHeight;
+  return (integer() ? (rows + 3) / 4 : rows) * columnsRead() * kLanes * 4;
 }
 
 BlockedLayout depthwiseLayout(const DepthwiseTask& task) {
@@ -146,7 +155,7 @@ int64_t scratchBytes(const PointwiseTask& task, const PixelGrid& grid, bool prep
   return PanelScratch(task, grid.dense() && !prepared, Panels(task, grid.pixels(), team)).bytes() * team;
 }
 
-int64_t partsOf(const DepthwiseTask& task) { return (task.outHeight + task.rowsAtOnce() - 1) / task.rowsAtOnce(); }
+int64_t partsOf(const DepthwiseTask& task) { return (task.outHeight + task.rowsAtOnce - 1) / task.rowsAtOnce; }
 
 void execute(const DepthwiseTask& task, int64_t samples, const void* in, void* out, float* totals, void* scratch) {
   const int64_t parts = partsOf(task);
@@ -155,14 +164,18 @@ void execute(const DepthwiseTask& task, int64_t samples, const void* in, void* o
   const int64_t outputs = task.outHeight * task.outWidth * task.channels;
   const int64_t outBytes = outputs * (task.toFloat ? 4 : 1);
   const int64_t perThread = task.scratchBytes();
+  const bool byChannels = sharedByChannels(task);
   const ConvolutionKernels& kernels = *convolutionKernels(task.integer());
   share(samples * parts * blocks,
         teamFor(samples * outputs * task.kernelHeight * task.kernelWidth, omp_get_max_threads()),
         [&](int64_t job, int64_t thread) {
           const int64_t sample = job / blocks / parts;
+          // Neighbouring jobs are of the same rows, or of the same channels, as what is read was made.
+          const int64_t part = byChannels ? job % parts : job / blocks % parts;
+          const int64_t block = byChannels ? job / parts % blocks : job % blocks;
           kernels.depthwise(task, at(in, sample * inBytes), at(out, sample * outBytes),
-                            totals == nullptr ? nullptr : totals + job * kLanes,
-                            job / blocks % parts * task.rowsAtOnce(), job % blocks, at(scratch, thread * perThread));
+                            totals == nullptr ? nullptr : totals + ((sample * parts + part) * blocks + block) * kLanes,
+                            part * task.rowsAtOnce, block, at(scratch, thread * perThread));
         });
 }
 
@@ -194,7 +207,7 @@ void execute(const PointwiseTask& task, const PixelGrid& grid, const void* in, v
 }
 
 int64_t ExpandedTask::rowsKept() const {
-  return (depthwise.rowsAtOnce() - 1) * depthwise.strideHeight + depthwise.kernelHeight;
+  return (depthwise.rowsAtOnce - 1) * depthwise.strideHeight + depthwise.kernelHeight;
 }
 
 int64_t ExpandedTask::rowBytes() const { return depthwise.inWidth * depthwise.channels * sizeOf(depthwise.source); }
@@ -268,7 +281,7 @@ void execute(const ExpandedTask& task, int64_t samples, const void* in, void* ou
     DepthwiseTask window = depthwise;
     const auto [begin, end] = shareOf(samples * parts, omp_get_num_threads(), omp_get_thread_num());
     for (int64_t job = begin; job < end; ++job) {
-      const int64_t sample = job / parts, row = job % parts * depthwise.rowsAtOnce();
+      const int64_t sample = job / parts, row = job % parts * depthwise.rowsAtOnce;
       const int64_t top = row * depthwise.strideHeight - depthwise.padTop;
       const int64_t first = std::clamp<int64_t>(top, 0, depthwise.inHeight);
       const int64_t last = std::clamp<int64_t>(top + task.rowsKept(), first, depthwise.inHeight);

@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
+#include "backend/cpu/curve_pieces.hpp"
 #include "backend/cpu/kernels/convolution.hpp"
 #include "backend/cpu/onednn.hpp"
 #include "core/tensor.hpp"
@@ -15,6 +17,7 @@ namespace presisi::cpu {
 struct FinishData {
   std::vector<float> scale, shift;
   std::vector<int32_t> start;
+  std::shared_ptr<const FittedCurve> curve;  ///< where it is in pieces
   explicit FinishData(int64_t channels);
 };
 
@@ -38,6 +41,8 @@ struct PixelGrid {
 int64_t scratchBytes(const DepthwiseTask& task, int threads);
 int64_t scratchBytes(const PointwiseTask& task, const PixelGrid& grid, bool prepared, int threads);
 
+/// How many rows of the output are best made in one call. `byRows`: it is by rows that threads share a picture.
+int64_t rowsAtOnce(const DepthwiseTask& task, bool byRows);
 /// How many parts of the sums over a picture's pixels there are.
 int64_t partsOf(const DepthwiseTask& task);
 
@@ -60,7 +65,8 @@ struct ExpandedTask {
   int64_t rowBytes() const;
 };
 
-/// Whether that is worthwhile: what is expanded is large, and weights aren't, which each thread reads for some rows.
+/// Whether that is worthwhile, whatever `rowsAtOnce` is: what is expanded is large, and weights aren't, which each
+/// thread reads for some rows.
 bool worthExpanding(const ExpandedTask& task);
 int64_t scratchBytes(const ExpandedTask& task, int threads);
 void execute(const ExpandedTask& task, int64_t samples, const void* in, void* out, float* totals, void* scratch);

@@ -98,7 +98,8 @@ class Lowering {
   struct Own;
   struct OwnKernel;
   std::optional<Own> own(const ProductSpec& spec, const Destination& plan);
-  OwnKernel depthwise(const Matrix& matrix, const ConvolutionSpec& spec, const Own& own, int input, const Value& out);
+  OwnKernel depthwise(const Group& group, const Matrix& matrix, const ConvolutionSpec& spec, const Own& own, int input,
+                      const Value& out);
   OwnKernel pointwise(const Matrix& matrix, const ProductSpec& spec, const PixelGrid& grid, const Own& own, int input,
                       const Value& out);
   int emitOwn(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan, int64_t weightBytes,
@@ -107,7 +108,8 @@ class Lowering {
   void emitPointwise(const Group& group, const Own& own, OwnKernel kernel, const Destination& plan, int64_t weightBytes,
                      backend::LayerInfo layer);
   bool isOnlyReader(const Group& group, int value) const;
-  bool emitExpanded(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan,
+  bool mayExpand(const Group& group, const DepthwiseTask& task, int input) const;
+  void emitExpanded(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan,
                     int64_t samples, int64_t weightBytes, const backend::LayerInfo& layer);
   bool emitOwnConvolution(const Group& group, const Matrix& matrix, const ConvolutionSpec& spec,
                           const Destination& plan, int input, const backend::LayerInfo& layer);

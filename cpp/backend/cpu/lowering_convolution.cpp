@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "backend/cpu/convolution.hpp"
+#include "backend/cpu/curve_pieces.hpp"
 #include "backend/cpu/lowering.hpp"
 
 namespace presisi::cpu {
@@ -20,6 +21,7 @@ struct Owned {
     task.finish.scale = data.scale.data();
     task.finish.shift = data.shift.data();
     task.finish.start = data.start.data();
+    task.finish.pieces = data.curve ? &data.curve->pieces : nullptr;
   }
 };
 
@@ -39,6 +41,7 @@ std::optional<Element> elementOf(DType dtype) {
 /// A Finish, and what the sums are scaled and shifted by before it, beside what is there for each channel.
 struct FinishPlan : Finish {
   float slope = 1, offset = 0;
+  std::shared_ptr<const FittedCurve> fitted;  ///< with Curve::Pieces
 };
 
 /// What follows the sums; empty where the kernels don't do it.
@@ -77,6 +80,18 @@ std::optional<FinishPlan> finishOf(const std::vector<PostOp>& postOps, const Val
   }
   finish.low = bounds.low;
   finish.high = bounds.high;
+  // The kernels bound no floats behind a curve.
+  const Bounds all = Bounds::ofFloats();
+  if (finish.curve != Curve::None && !out.quantized() && (bounds.low != all.low || bounds.high != all.high)) {
+    return std::nullopt;
+  }
+  if (finish.curve == Curve::Swish && out.quantized() && bounds.low == -128 && bounds.high == 127) {
+    if (const auto fitted = fittedSwish(out.scale)) {
+      finish.curve = Curve::Pieces;
+      finish.fitted = std::make_shared<FittedCurve>(*fitted);
+      finish.high = 32767;
+    }
+  }
   return finish;
 }
 
@@ -84,10 +99,12 @@ std::optional<FinishPlan> finishOf(const std::vector<PostOp>& postOps, const Val
 FinishData dataOf(const ProductSpec& spec, int64_t channels, const Tensor& packed, const std::vector<float>& bias,
                   const FinishPlan& finish, Element source) {
   FinishData data(channels);
-  const float factor = finish.curve == Curve::None ? finish.factor : 1.0f;
+  data.curve = finish.fitted;
+  const float factor = finish.fitted ? finish.fitted->unit : finish.curve == Curve::None ? finish.factor : 1.0f;
+  const float offset = finish.fitted ? finish.fitted->offset : 0.0f;
   for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
     data.scale[c] = finish.slope * factor;
-    data.shift[c] = ((bias.empty() ? 0.0f : bias[c]) * finish.slope + finish.offset) * factor;
+    data.shift[c] = ((bias.empty() ? 0.0f : bias[c]) * finish.slope + finish.offset) * factor + offset;
     if (source != Element::Float) data.scale[c] *= spec.quantization.source * spec.quantization.weights[c];
   }
   if (source != Element::Int8) return data;
@@ -136,7 +153,8 @@ struct Lowering::OwnKernel {
   // One of the two, unless it is both:
   std::shared_ptr<Owned<DepthwiseTask>> depthwise;
   std::shared_ptr<Owned<PointwiseTask>> pointwise;
-  PixelGrid grid;  ///< of the latter
+  PixelGrid grid;         ///< of the latter
+  bool expanded = false;  ///< mayExpand()
 };
 
 std::optional<Lowering::Own> Lowering::own(const ProductSpec& spec, const Destination& plan) {
@@ -179,8 +197,8 @@ std::shared_ptr<Owned<Task>> completed(Task task, int64_t channels, const Tensor
 
 }  // namespace
 
-Lowering::OwnKernel Lowering::depthwise(const Matrix& matrix, const ConvolutionSpec& spec, const Own& own, int input,
-                                        const Value& out) {
+Lowering::OwnKernel Lowering::depthwise(const Group& group, const Matrix& matrix, const ConvolutionSpec& spec,
+                                        const Own& own, int input, const Value& out) {
   auto task = begun<DepthwiseTask>(own, out);
   task.channels = matrix.weights.dim(0);
   task.inHeight = spec.source[2];
@@ -193,8 +211,11 @@ Lowering::OwnKernel Lowering::depthwise(const Matrix& matrix, const ConvolutionS
   task.strideWidth = spec.strides[1];
   task.padTop = spec.padBegin[0];
   task.padLeft = spec.padBegin[1];
+  const bool expands = mayExpand(group, task, input);
+  task.rowsAtOnce = rowsAtOnce(task, expands);
   OwnKernel kernel;
   kernel.name = "presisi_depthwise";
+  kernel.expanded = expands;
   kernel.input = input;
   const int64_t samples = spec.source[0];
   if (task.toFloat && isAveraged(out.name)) {
@@ -318,8 +339,10 @@ bool Lowering::emitOwnConvolution(const Group& group, const Matrix& matrix, cons
     emitPointwise(group, *own, pointwise(matrix, spec, grid, *own, input, plan.value), plan, weightBytes, layer);
     return true;
   }
-  const OwnKernel kernel = depthwise(matrix, spec, *own, input, plan.value);
-  if (!emitExpanded(group, *own, kernel, plan, spec.source[0], weightBytes, layer)) {
+  const OwnKernel kernel = depthwise(group, matrix, spec, *own, input, plan.value);
+  if (kernel.expanded) {
+    emitExpanded(group, *own, kernel, plan, spec.source[0], weightBytes, layer);
+  } else {
     emitOwn(group, *own, kernel, plan, weightBytes, layer);
   }
   return true;
@@ -338,18 +361,17 @@ bool Lowering::isOnlyReader(const Group& group, int value) const {
   return true;
 }
 
-/// A depthwise convolution together with the 1x1 convolution that is the last step, where only it reads that.
-bool Lowering::emitExpanded(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan,
+/// Whether a depthwise convolution goes together with the 1x1 convolution that is the last step: where only it reads
+/// that.
+bool Lowering::mayExpand(const Group& group, const DepthwiseTask& task, int input) const {
+  return expansion_.task && expansion_.output == input && isLastStep(input) && isOnlyReader(group, input) &&
+         expansion_.task->task.integer() == task.integer() && worthExpanding({expansion_.task->task, task});
+}
+
+void Lowering::emitExpanded(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan,
                             int64_t samples, int64_t weightBytes, const backend::LayerInfo& layer) {
-  if (!expansion_.task || expansion_.output != kernel.input || !isLastStep(kernel.input) ||
-      !isOnlyReader(group, kernel.input)) {
-    return false;
-  }
   const auto expand = expansion_.task;
   const ExpandedTask task{expand->task, kernel.depthwise->task};
-  if (task.expand.integer() != task.depthwise.integer() || !worthExpanding(task)) {
-    return false;
-  }
   backend::LayerInfo both = std::move(program_.steps.back().info);
   program_.steps.pop_back();
   both.fused.push_back(layer.name);
@@ -367,7 +389,6 @@ bool Lowering::emitExpanded(const Group& group, const Own& own, const OwnKernel&
   };
   const int64_t bytes = both.weightBytes + weightBytes;
   emitOwn(group, own, fused, plan, bytes, std::move(both));
-  return true;
 }
 
 /// The same for matrix products.

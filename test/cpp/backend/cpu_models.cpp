@@ -159,7 +159,8 @@ void normalize(ModelBuilder& b, const std::string& in, const std::string& out, i
 }
 
 std::string describe(const ExpandedCase& c) {
-  return "expanded " + describe({c.inputs, c.height, c.width}, {c.channels, 1, c.kernel, c.kernel}, c.second);
+  return "expanded " + describe({c.inputs, c.height, c.width}, {c.channels, 1, c.kernel, c.kernel}, c.second) +
+         " behind " + c.first;
 }
 
 std::vector<Attribute> attributesOf(const ExpandedCase& c) {

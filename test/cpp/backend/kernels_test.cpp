@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <random>
 #include <vector>
+
+#include "backend/cpu/curve_pieces.hpp"
 
 using namespace presisi;
 
@@ -94,6 +97,51 @@ TEST_CASE("planes become pixels with every instruction set") {
         CHECK(out.back() == 5.0f);
       }
     }
+  }
+}
+
+namespace {
+
+/// What 16-bit instructions make of it: products are rounded, sums held to 16 bits.
+int ofPieces(const cpu::CurvePieces& pieces, int x) {
+  const auto held = [](int v) { return std::clamp(v, -32768, 32767); };
+  const auto times = [](int a, int b) { return (a * b + 0x4000) >> 15; };
+  const auto i = static_cast<size_t>((x >> 10) & 63);
+  const int f = static_cast<int16_t>(((x & 0x3ff) << 6) ^ 0x8000);
+  const int bent = held(times(pieces.bend[i], f) + pieces.slope[i]);
+  return held(times(bent, f) + pieces.value[i]);
+}
+
+}  // namespace
+
+TEST_CASE("swish in pieces is off by a fiftieth of a step at most, before it is rounded") {
+  for (const float scale : {0.0101f, 0.02f, 0.031f, 0.05f, 0.11f, 0.2f, 0.33f}) {
+    CAPTURE(scale);
+    const auto fitted = cpu::fittedSwish(scale);
+    REQUIRE(fitted);
+    double worst = 0;
+    int wrong = 0;  // of those that are 0, and 127
+    const double beyond = 140.0 * static_cast<double>(scale) + 2;
+    for (int i = 0; i <= 400'000; ++i) {
+      const double x = -30 + i * (beyond + 30) / 400'000, exact = x / (1 + std::exp(-x)) / static_cast<double>(scale);
+      const float scaled = static_cast<float>(x) * fitted->unit + fitted->offset;
+      const int y = ofPieces(fitted->pieces, static_cast<int>(std::lrint(std::clamp(scaled, -32768.0f, 32767.0f))));
+      if (exact > -0.45 && exact < 0.45) {
+        wrong += (y >> 8) != 0;
+      } else if (exact > 127.45) {
+        wrong += (y >> 8) != 127;
+      } else {
+        worst = std::max(worst, std::fabs((y - 128) / 256.0 - exact));
+      }
+    }
+    CHECK(worst < 1.0 / 50);
+    CHECK(wrong == 0);
+  }
+  // Where sixteen bits are too few.
+  for (const float scale :
+       {0.0f, -1.0f, 1e-5f, 0.001f, 0.5f, 100.0f, std::numeric_limits<float>::infinity(), std::nanf("")}) {
+    CAPTURE(scale);
+    CHECK_FALSE(cpu::fittedSwish(scale));
   }
 }
 

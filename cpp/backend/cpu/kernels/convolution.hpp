@@ -19,6 +19,14 @@ enum class Curve {
   HardSwish,  ///< x clip(x / 6 + 1/2, 0, 1)
   Swish,      ///< x sigmoid(x)
   Sigmoid,
+  Pieces,  ///< any curve, to int8: a CurvePieces has it
+};
+
+/// A curve in 64 quadratic pieces. Numbers come scaled and shifted so that [-2^15, 2^15) is where it isn't constant;
+/// the six highest bits (two's complement) choose the piece, the other ten, as f in [-1, 1), the point in it: (value +
+/// slope f + bend f^2) / 256, rounded down.
+struct CurvePieces {
+  int16_t value[64], slope[64], bend[64];
 };
 
 enum class Element { Float, Uint8, Int8 };
@@ -29,16 +37,19 @@ struct Finish {
   const float* shift = nullptr;
   const int32_t* start = nullptr;  ///< of sums of integers
   Curve curve = Curve::None;
-  float factor = 1;     ///< 1 / scale of the destination; with Curve::None it is in the other numbers already
+  const CurvePieces* pieces = nullptr;
+  /// 1 / scale of the destination; with Curve::None and Curve::Pieces it is in the other numbers already.
+  float factor = 1;
   float skipScale = 0;  ///< of a tensor like the destination that is added, with Curve::None only
   Element skip = Element::Float;
-  float low = 0, high = 255;  ///< integers where the destination is
+  float low = 0, high = 255;  ///< integers where the destination is; with Curve::Pieces, `high` is of what goes in
 };
 
 struct DepthwiseTask {
   int64_t channels = 0;
   int64_t inHeight = 0, inWidth = 0, outHeight = 0, outWidth = 0;
   int64_t kernelHeight = 0, kernelWidth = 0, strideHeight = 1, strideWidth = 1, padTop = 0, padLeft = 0;
+  int64_t rowsAtOnce = 1;  ///< of the output, in one call: rowsAtOnce(task)
   Element source = Element::Float;
   /// Integers: [block of channels][column of the kernel][quad of rows][channel][row of the quad].
   /// Floats: [block of channels][row of the kernel][column][channel].
@@ -49,8 +60,6 @@ struct DepthwiseTask {
   bool integer() const { return source != Element::Float; }
   int64_t quads() const { return (kernelHeight + 3) / 4; }  ///< of rows, for integers
   int64_t columnsRead() const { return (outWidth - 1) * strideWidth + kernelWidth; }
-  /// Rows of the output made from the same rows of the input.
-  int64_t rowsAtOnce() const;
   int64_t scratchBytes() const;  ///< of each thread, 64-aligned
 };
 /// Largest kernel of a DepthwiseTask.
@@ -72,7 +81,7 @@ struct PointwiseTask {
 };
 
 struct ConvolutionKernels {
-  /// `rowsAtOnce()` rows of the output, or as many as there are, from row `row` on, in one block of channels of a
+  /// `rowsAtOnce` rows of the output, or as many as there are, from row `row` on, in one block of channels of a
   /// picture. `totals`, which may be null, and is for floats alone: kLanes sums of what was written.
   void (*depthwise)(const DepthwiseTask& task, const void* in, void* out, float* totals, int64_t row, int64_t block,
                     void* scratch);

@@ -7,8 +7,30 @@ namespace presisi::cpu::avx512 {
 namespace {
 
 // Four rows of the input are woven into quads, the four values of a channel beside each other, which one instruction
-// multiplies with four weights. The same quads serve several rows of the output: for those, the weights move by some
-// bytes and zeros take their place.
+// multiplies with four weights. A row of the output begins somewhere in a quad: there, the weights move by as many
+// bytes and zeros take their place, so that they reach over one quad more at most.
+constexpr int kOffsets = 4;
+constexpr int64_t kQuadsReached = kDepthwiseReach / 4 + 1;
+
+/// What a row that begins at one of the four rows of a quad is multiplied with: [quad][column of the kernel].
+struct Shifted {
+  int64_t quads;
+  __m512i weights[kQuadsReached * kDepthwiseReach];
+};
+
+inline void shift(const DepthwiseTask& task, const __m512i* packed, int offset, Shifted& out) {
+  const int64_t quads = task.quads(), width = task.kernelWidth;
+  out.quads = (offset + task.kernelHeight + 3) / 4;
+  const auto up = static_cast<unsigned>(8 * offset), down = 32 - up;  // by 32, everything moves out
+  for (int64_t x = 0; x < width; ++x) {
+    __m512i before = _mm512_setzero_si512();
+    for (int64_t q = 0; q < out.quads; ++q) {
+      const __m512i here = q < quads ? _mm512_loadu_si512(packed + x * quads + q) : _mm512_setzero_si512();
+      out.weights[q * width + x] = _mm512_or_si512(_mm512_slli_epi32(here, up), _mm512_srli_epi32(before, down));
+      before = here;
+    }
+  }
+}
 
 struct Rows {
   const uint8_t* pixel[4];
@@ -37,45 +59,88 @@ inline void fill(__m512i value, int64_t columns, __m512i* quads) {
   for (int64_t x = 0; x < columns; ++x) _mm512_store_si512(quads + x, value);
 }
 
+/// Adds the numbers from `fresh` on: first to one another, so that `total` is waited for once.
+template <int kColumns>
+PRESISI_INLINE inline void addTo(__m512& total, const __m512 (&x)[kColumns], int64_t fresh) {
+  __m512 sum = x[kColumns - 1];
+  if (fresh == 0) {
+    unrolled<kColumns - 1>([&](int i) PRESISI_INLINE { sum = _mm512_add_ps(sum, x[i]); });
+  } else {
+    unrolled<kColumns - 1>([&](int i) PRESISI_INLINE {
+      if (i >= fresh) sum = _mm512_add_ps(sum, x[i]);
+    });
+  }
+  total = _mm512_add_ps(total, sum);
+}
+
+template <int kColumns, typename Out>
+PRESISI_INLINE inline void storeAll(Out* out, int64_t step, __mmask16 mask, const __m512 (&x)[kColumns]) {
+  if (mask == 0xffff) {
+    unrolled<kColumns>([&](int i) PRESISI_INLINE { store(out + i * step, 0xffff, x[i]); });
+  } else {
+    unrolled<kColumns>([&](int i) PRESISI_INLINE { store(out + i * step, mask, x[i]); });
+  }
+}
+
 /// `kColumns` pixels of a row, side by side. The sum of those that are new, from `fresh` on, is added to `total`.
 template <int kColumns, Curve curve, typename Out>
-inline void columnsOf(const DepthwiseTask& task, const Finisher<curve>& finish, const __m512i* quads,
-                      const __m512i* weights, __m512i start, __mmask16 mask, Out* out, int64_t fresh, __m512& total) {
+inline void columnsOf(const DepthwiseTask& task, const Packer<curve>& packer, const __m512i* quads,
+                      const Shifted& shifted, __m512i start, __mmask16 mask, Out* out, int64_t fresh, __m512& total) {
   __m512i sums[kColumns];
   unrolled<kColumns>([&](int i) PRESISI_INLINE { sums[i] = start; });
   const int64_t step = task.strideWidth, kernelWidth = task.kernelWidth, columns = task.columnsRead();
-  const int64_t channels = task.channels, count = task.quads();
-  for (int64_t q = 0; q < count; ++q, quads += columns) {
+  const int64_t channels = task.channels;
+  const __m512i* weights = shifted.weights;
+  for (int64_t q = 0; q < shifted.quads; ++q, quads += columns) {
     for (int64_t x = 0; x < kernelWidth; ++x) {
       const __m512i w = _mm512_load_si512(weights++);
       unrolled<kColumns>([&](int i) PRESISI_INLINE { multiplyAdd(sums[i], quads[x + i * step], w); });
     }
   }
-  unrolled<kColumns>([&](int i) PRESISI_INLINE {
-    const __m512 x = finish(sums[i]);
-    store(out + i * channels, mask, x);
-    if constexpr (sizeof(Out) == sizeof(float)) {
-      if (i >= fresh) total = _mm512_add_ps(total, x);
+  if constexpr (sizeof(Out) == 1) {
+    if (packs(task.finish)) {
+      // Where the last ones are fewer than four, the last one stands in.
+      unrolled<(kColumns + 3) / 4>([&](int four) PRESISI_INLINE {
+        const auto column = [four](int i) { return four * 4 + i < kColumns ? four * 4 + i : kColumns - 1; };
+        __m512 x[4];
+        unrolled<4>([&](int i) PRESISI_INLINE { x[i] = packer.finish.scaled(sums[column(i)]); });
+        const __m512i bytes = packer(x);
+        store(out + column(0) * channels, mask, quarter<0>(bytes));
+        if (four * 4 + 1 < kColumns) store(out + column(1) * channels, mask, quarter<1>(bytes));
+        if (four * 4 + 2 < kColumns) store(out + column(2) * channels, mask, quarter<2>(bytes));
+        if (four * 4 + 3 < kColumns) store(out + column(3) * channels, mask, quarter<3>(bytes));
+      });
+      return;
     }
-  });
+  }
+  __m512 x[kColumns];
+  if constexpr (sizeof(Out) == 1) {
+    unrolled<kColumns>([&](int i) PRESISI_INLINE { x[i] = packer.finish.integer(packer.finish.scaled(sums[i])); });
+  } else {
+    unrolled<kColumns>([&](int i) PRESISI_INLINE { x[i] = packer.finish.number(sums[i]); });
+    addTo(total, x, fresh);
+  }
+  storeAll(out, channels, mask, x);
 }
 
 template <int kColumns, Curve curve, typename Out>
-inline void rowOf(const DepthwiseTask& task, const Finisher<curve>& finish, const __m512i* quads,
-                  const __m512i* weights, __m512i start, __mmask16 mask, Out* out, __m512& total) {
+inline void rowOf(const DepthwiseTask& task, const Packer<curve>& packer, const __m512i* quads, const Shifted& shifted,
+                  __m512i start, __mmask16 mask, Out* out, __m512& total) {
   // The last pixels may be computed twice: their number is rarely a multiple.
   for (int64_t x = 0; x < task.outWidth; x += kColumns) {
     const int64_t at = x + kColumns <= task.outWidth ? x : task.outWidth - kColumns;
-    columnsOf<kColumns>(task, finish, quads + at * task.strideWidth, weights, start, mask, out + at * task.channels,
+    columnsOf<kColumns>(task, packer, quads + at * task.strideWidth, shifted, start, mask, out + at * task.channels,
                         x - at, total);
   }
 }
 
 template <Curve curve, typename Out>
-void depthwiseWith(const DepthwiseTask& task, const uint8_t* in, Out* out, float* totals, int64_t row, int64_t block,
-                   void* scratch) {
+__attribute__((noinline)) void depthwiseWith(const DepthwiseTask& task, const uint8_t* in, Out* out, float* totals,
+                                             int64_t row, int64_t block, void* scratch) {
   const __mmask16 mask = maskOf(task.channels, block);
-  const int64_t quads = task.quads(), width = task.kernelWidth, columns = task.columnsRead();
+  const int64_t rowsHere = task.outHeight - row < task.rowsAtOnce ? task.outHeight - row : task.rowsAtOnce;
+  const int64_t quads = ((rowsHere - 1) * task.strideHeight + task.kernelHeight + 3) / 4;
+  const int64_t columns = task.columnsRead();
   auto* woven = static_cast<__m512i*>(scratch);
   const int32_t flip = task.source == Element::Int8 ? static_cast<int32_t>(0x80808080) : 0;
 
@@ -96,28 +161,27 @@ void depthwiseWith(const DepthwiseTask& task, const uint8_t* in, Out* out, float
     fill(_mm512_set1_epi32(flip), columns - (right > left ? right : left), at + (right > left ? right : left));
   }
 
-  const Finisher<curve> finish(task.finish, block);
+  const Packer<curve> packer(task.finish, block);
   const __m512i start = _mm512_loadu_si512(task.finish.start + block * kLanes);
-  const auto* packed = reinterpret_cast<const __m512i*>(task.weights) + block * width * quads;
-  __m512i weights[2 * kDepthwiseReach];
+  const auto* packed = reinterpret_cast<const __m512i*>(task.weights) + block * task.kernelWidth * task.quads();
+  Shifted shifted[kOffsets];
+  const int64_t offsets = rowsHere < kOffsets ? rowsHere : kOffsets;
+  for (int64_t r = 0; r < offsets; ++r) {
+    const auto offset = static_cast<int>(r * task.strideHeight % 4);
+    shift(task, packed, offset, shifted[offset]);
+  }
   __m512 total = _mm512_setzero_ps();
-  const int64_t rowsHere = task.outHeight - row < task.rowsAtOnce() ? task.outHeight - row : task.rowsAtOnce();
   for (int64_t r = 0; r < rowsHere; ++r) {
-    const auto bits = static_cast<unsigned>(8 * r * task.strideHeight);
-    for (int64_t x = 0; x < width; ++x) {
-      const __m512i first = _mm512_loadu_si512(packed + x * quads);
-      weights[x] = _mm512_slli_epi32(first, bits);
-      if (quads == 1) continue;
-      const __m512i second = _mm512_loadu_si512(packed + x * quads + 1);
-      weights[width + x] = _mm512_or_si512(_mm512_slli_epi32(second, bits), _mm512_srli_epi32(first, 32 - bits));
-    }
+    const int64_t first = r * task.strideHeight;
+    const __m512i* from = woven + first / 4 * columns;
+    const Shifted& weights = shifted[first % 4];
     Out* line = out + (row + r) * task.outWidth * task.channels + block * kLanes;
     if (task.outWidth >= 7) {
-      rowOf<7>(task, finish, woven, weights, start, mask, line, total);
+      rowOf<7>(task, packer, from, weights, start, mask, line, total);
     } else if (task.outWidth >= 4) {
-      rowOf<4>(task, finish, woven, weights, start, mask, line, total);
+      rowOf<4>(task, packer, from, weights, start, mask, line, total);
     } else {
-      rowOf<1>(task, finish, woven, weights, start, mask, line, total);
+      rowOf<1>(task, packer, from, weights, start, mask, line, total);
     }
   }
   if (totals != nullptr) _mm512_storeu_ps(totals, total);
@@ -148,11 +212,10 @@ inline void floatColumns(const DepthwiseTask& task, const Finisher<curve>& finis
       unrolled<kColumns>([&](int i) PRESISI_INLINE { multiplyAdd(sums[i], rows[x + i * step], w); });
     }
   }
-  unrolled<kColumns>([&](int i) PRESISI_INLINE {
-    const __m512 x = finish(sums[i]);
-    store(out + i * channels, mask, x);
-    if (i >= fresh) total = _mm512_add_ps(total, x);
-  });
+  __m512 x[kColumns];
+  unrolled<kColumns>([&](int i) PRESISI_INLINE { x[i] = finish.number(sums[i]); });
+  addTo(total, x, fresh);
+  storeAll(out, channels, mask, x);
 }
 
 template <int kColumns, Curve curve>
@@ -166,11 +229,11 @@ inline void floatRow(const DepthwiseTask& task, const Finisher<curve>& finish, c
 }
 
 template <Curve curve>
-void depthwiseWith(const DepthwiseTask& task, const float* in, float* out, float* totals, int64_t row, int64_t block,
-                   void* scratch) {
+__attribute__((noinline)) void depthwiseWith(const DepthwiseTask& task, const float* in, float* out, float* totals,
+                                             int64_t row, int64_t block, void* scratch) {
   const __mmask16 mask = maskOf(task.channels, block);
   const int64_t columns = task.columnsRead();
-  const int64_t rowsHere = task.outHeight - row < task.rowsAtOnce() ? task.outHeight - row : task.rowsAtOnce();
+  const int64_t rowsHere = task.outHeight - row < task.rowsAtOnce ? task.outHeight - row : task.rowsAtOnce;
   const int64_t rowsRead = (rowsHere - 1) * task.strideHeight + task.kernelHeight;
   auto* gathered = static_cast<__m512*>(scratch);
   const int64_t left = task.padLeft < columns ? task.padLeft : columns;
@@ -203,12 +266,8 @@ void depthwiseWith(const DepthwiseTask& task, const float* in, float* out, float
 template <typename In, typename Out>
 void depthwiseFrom(const DepthwiseTask& task, const In* in, Out* out, float* totals, int64_t row, int64_t block,
                    void* scratch) {
-  switch (task.finish.curve) {
-    case Curve::None: return depthwiseWith<Curve::None>(task, in, out, totals, row, block, scratch);
-    case Curve::HardSwish: return depthwiseWith<Curve::HardSwish>(task, in, out, totals, row, block, scratch);
-    case Curve::Swish: return depthwiseWith<Curve::Swish>(task, in, out, totals, row, block, scratch);
-    case Curve::Sigmoid: return depthwiseWith<Curve::Sigmoid>(task, in, out, totals, row, block, scratch);
-  }
+  withCurve(task.finish.curve,
+            [&](auto curve) { depthwiseWith<decltype(curve)::value>(task, in, out, totals, row, block, scratch); });
 }
 
 }  // namespace

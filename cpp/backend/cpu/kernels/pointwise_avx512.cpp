@@ -93,6 +93,15 @@ inline __m512 loadSkip(const int8_t* skip, __mmask16 mask) {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, skip)));
 }
 
+/// The sum, scaled, and with what is added.
+template <Curve curve, typename Sum, typename Skip>
+inline __m512 scaled(const Finisher<curve>& finish, Sum sum, const Skip* skip, int64_t at, __mmask16 mask,
+                     __m512 skipScale) {
+  __m512 x = finish.scaled(sum);
+  if constexpr (kThere<Skip>) x = _mm512_fmadd_ps(loadSkip(skip + at, mask), skipScale, x);
+  return x;
+}
+
 /// `skip` lies as `out` does; both begin at the tile's first pixel.
 template <Curve curve, typename In, typename Skip, typename Out>
 void finishTile(const PointwiseTask& task, const void* buffer, const Skip* skip, Out* out, int64_t pixels,
@@ -105,74 +114,94 @@ void finishTile(const PointwiseTask& task, const void* buffer, const Skip* skip,
     for (int64_t p = 0; p < pixels; ++p) {
       const int64_t at = p * outputs + (block + b) * kLanes;
       const auto sum = Multiplied<In>::kept(buffer, p * blocks + b);
-      if constexpr (kThere<Skip>) {
-        store(out + at, mask, finish(sum, loadSkip(skip + at, mask), skipScale));
+      if constexpr (sizeof(Out) == 1) {
+        store(out + at, mask, finish.integer(scaled(finish, sum, skip, at, mask, skipScale)));
+      } else if constexpr (kThere<Skip>) {
+        store(out + at, mask, finish.bounded(scaled(finish, sum, skip, at, mask, skipScale)));
       } else {
-        store(out + at, mask, finish(sum));
+        store(out + at, mask, finish.number(sum));
       }
     }
   }
 }
 
-/// The same for four whole blocks of bytes without a curve, as most products have it, which leave as one register.
-template <typename Skip>
-void finishFour(const PointwiseTask& task, const void* buffer, const Skip* skip, uint8_t* out, int64_t pixels,
-                int64_t block) {
-  const Finish& finish = task.finish;
-  const __m512 skipScale = _mm512_set1_ps(finish.skipScale), high = _mm512_set1_ps(finish.high);
-  const bool isSigned = finish.low < 0;
-  // Packing goes by lanes of 128 bits: the pieces of a block come from each of them.
-  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  __m512 scale[4], shift[4];
-  unrolled<4>([&](int b) PRESISI_INLINE {
-    scale[b] = _mm512_loadu_ps(finish.scale + (block + b) * kLanes);
-    shift[b] = _mm512_loadu_ps(finish.shift + (block + b) * kLanes);
-  });
+/// The same to bytes where packs(): four whole blocks of a pixel leave as one register.
+template <Curve curve, typename Skip>
+void packWide(const PointwiseTask& task, const void* buffer, const Skip* skip, uint8_t* out, int64_t pixels,
+              int64_t block) {
+  const __m512 skipScale = _mm512_set1_ps(task.finish.skipScale);
+  const Packer<curve> packer(task.finish, block);
+  const Finisher<curve> finish[4] = {packer.finish, Finisher<curve>(task.finish, block + 1),
+                                     Finisher<curve>(task.finish, block + 2), Finisher<curve>(task.finish, block + 3)};
   for (int64_t p = 0; p < pixels; ++p) {
     const int64_t at = p * task.outputs + block * kLanes;
-    __m512i rounded[4];
+    __m512 x[4];
     unrolled<4>([&](int b) PRESISI_INLINE {
-      const __m512i sum = _mm512_load_si512(static_cast<const __m512i*>(buffer) + p * 4 + b);
-      __m512 x = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale[b], shift[b]);
-      if constexpr (kThere<Skip>) x = _mm512_fmadd_ps(loadSkip(skip + at + b * kLanes, 0xffff), skipScale, x);
-      rounded[b] = _mm512_cvtps_epi32(_mm512_min_ps(high, x));
+      x[b] = scaled(finish[b], Multiplied<uint8_t>::kept(buffer, p * 4 + b), skip, at + b * kLanes, 0xffff, skipScale);
     });
-    const __m512i first = _mm512_packs_epi32(rounded[0], rounded[1]);
-    const __m512i second = _mm512_packs_epi32(rounded[2], rounded[3]);
-    const __m512i bytes = isSigned ? _mm512_packs_epi16(first, second) : _mm512_packus_epi16(first, second);
-    _mm512_storeu_si512(out + at, _mm512_permutexvar_epi32(order, bytes));
+    _mm512_storeu_si512(out + at, packer(x));
   }
+}
+
+/// Four pixels of a block at a time. Where there are fewer, the last one stands in.
+template <Curve curve, typename Skip>
+void packTall(const PointwiseTask& task, const void* buffer, const Skip* skip, uint8_t* out, int64_t pixels,
+              int64_t block, int64_t blocks) {
+  const __m512 skipScale = _mm512_set1_ps(task.finish.skipScale);
+  for (int64_t b = 0; b < blocks; ++b) {
+    const Packer<curve> packer(task.finish, block + b);
+    const __mmask16 mask = maskOf(task.outputs, block + b);
+    for (int64_t first = 0; first < pixels; first += 4) {
+      int64_t at[4];
+      __m512 x[4];
+      unrolled<4>([&](int i) PRESISI_INLINE {
+        const int64_t p = first + i < pixels ? first + i : pixels - 1;
+        at[i] = p * task.outputs + (block + b) * kLanes;
+        x[i] = scaled(packer.finish, Multiplied<uint8_t>::kept(buffer, p * blocks + b), skip, at[i], mask, skipScale);
+      });
+      const __m512i bytes = packer(x);
+      store(out + at[0], mask, quarter<0>(bytes));
+      store(out + at[1], mask, quarter<1>(bytes));
+      store(out + at[2], mask, quarter<2>(bytes));
+      store(out + at[3], mask, quarter<3>(bytes));
+    }
+  }
+}
+
+template <int kWide, Curve curve, typename In, typename Skip, typename Out>
+void finishTile(const PointwiseTask& task, const void* buffer, const Skip* skip, Out* out, int64_t pixels,
+                int64_t block) {
+  if constexpr (sizeof(Out) == 1) {
+    if (packs(task.finish)) {
+      if (kWide == 4 && (block + 4) * kLanes <= task.outputs) {
+        return packWide<curve>(task, buffer, skip, out, pixels, block);
+      }
+      return packTall<curve>(task, buffer, skip, out, pixels, block, kWide);
+    }
+  }
+  finishTile<curve, In>(task, buffer, skip, out, pixels, block, kWide);
 }
 
 template <int kWide, typename In, typename Out>
 void finishTile(const PointwiseTask& task, const void* buffer, const void* skip, int64_t from, Out* out, int64_t pixels,
                 int64_t block) {
   const Finish& finish = task.finish;
-  out += from * task.outputs;
-  const auto with = [&](const auto* typed) {
-    if constexpr (kWide == 4 && sizeof(In) == 1 && sizeof(Out) == 1) {
-      const bool whole = (block + 4) * kLanes <= task.outputs;
-      if (whole && finish.curve == Curve::None && (finish.low == 0 || finish.low == -128)) {
-        return finishFour(task, buffer, typed, out, pixels, block);
-      }
-    }
-    finishTile<Curve::None, In>(task, buffer, typed, out, pixels, block, kWide);
-  };
-  constexpr const Nothing* kNone = nullptr;
   const int64_t begin = from * task.outputs;
+  out += begin;
   if (skip != nullptr) {
+    const auto with = [&](const auto* typed) {
+      finishTile<kWide, Curve::None, In>(task, buffer, typed + begin, out, pixels, block);
+    };
     switch (finish.skip) {
-      case Element::Float: return with(static_cast<const float*>(skip) + begin);
-      case Element::Uint8: return with(static_cast<const uint8_t*>(skip) + begin);
-      case Element::Int8: return with(static_cast<const int8_t*>(skip) + begin);
+      case Element::Float: return with(static_cast<const float*>(skip));
+      case Element::Uint8: return with(static_cast<const uint8_t*>(skip));
+      case Element::Int8: return with(static_cast<const int8_t*>(skip));
     }
   }
-  switch (finish.curve) {
-    case Curve::None: return with(kNone);
-    case Curve::HardSwish: return finishTile<Curve::HardSwish, In>(task, buffer, kNone, out, pixels, block, kWide);
-    case Curve::Swish: return finishTile<Curve::Swish, In>(task, buffer, kNone, out, pixels, block, kWide);
-    case Curve::Sigmoid: return finishTile<Curve::Sigmoid, In>(task, buffer, kNone, out, pixels, block, kWide);
-  }
+  withCurve(finish.curve, [&](auto curve) {
+    finishTile<kWide, decltype(curve)::value, In>(task, buffer, static_cast<const Nothing*>(nullptr), out, pixels,
+                                                  block);
+  });
 }
 
 template <int kCount, int kWide, typename In, typename Out>
