@@ -1,7 +1,5 @@
 #include "backend/cpu/chain.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -246,15 +244,14 @@ void runRows(const Chain& chain, const void* input, const std::vector<const void
 
 }  // namespace
 
-void runChain(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output) {
+void runChain(const Team& team, const Chain& chain, const void* input, const std::vector<const void*>& operands,
+              void* output) {
   const int64_t total = chain.samples * chain.rows;
   if (total == 0 || chain.columns == 0) return;
-  const int threads = total * chain.columns < kWorthThreads ? 1 : omp_get_max_threads();
-#pragma omp parallel num_threads(threads) if (threads > 1)
-  {
-    const auto [begin, end] = shareOf(total, omp_get_num_threads(), omp_get_thread_num());
-    runRows(chain, input, operands, output, begin, end);
-  }
+  const int threads = total * chain.columns < kWorthThreads ? 1 : team.size;
+  if (team.index >= threads) return;
+  const auto [begin, end] = shareOf(total, threads, team.index);
+  runRows(chain, input, operands, output, begin, end);
 }
 
 void runChainRows(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output,
@@ -263,17 +260,18 @@ void runChainRows(const Chain& chain, const void* input, const std::vector<const
   runRows(chain, input, operands, static_cast<uint8_t*>(output) - skipped, first, last);
 }
 
-void runGlobalAverage(const Chain& shape, int64_t count, const void* input, float* output) {
+void runGlobalAverage(const Team& team, const Chain& shape, int64_t count, const void* input, float* output) {
   const Kernels& k = kernels();
   const ChainTensor& t = shape.input;
-  const int threads = shape.samples * shape.rows * shape.columns < kWorthThreads ? 1 : omp_get_max_threads();
+  const int threads = shape.samples * shape.rows * shape.columns < kWorthThreads ? 1 : team.size;
+  if (team.index >= threads) return;
   // Channels are shared out in groups of 64: whole cache lines of 8-bit data, so no thread writes into another's line.
   constexpr int64_t kGroup = 64;
   const int64_t groups = (shape.columns + kGroup - 1) / kGroup;
   const int64_t total = shape.samples * groups;
   const float factor = (t.dtype == DType::Float32 ? 1.0f : t.scale) / static_cast<float>(count);
-#pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
-  for (int64_t job = 0; job < total; ++job) {
+  const auto [begin, end] = shareOf(total, threads, team.index);
+  for (int64_t job = begin; job < end; ++job) {
     const int64_t sample = job / groups;
     const int64_t first = job % groups * kGroup;
     const int64_t columns = std::min(kGroup, shape.columns - first);

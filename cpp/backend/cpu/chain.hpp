@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backend/cpu/kernels/kernels.hpp"
+#include "backend/cpu/team.hpp"
 #include "core/dtype.hpp"
 
 namespace presisi::cpu {
@@ -77,15 +78,16 @@ struct Chain {
 /// To be called when all else is filled in.
 void recogniseScaling(Chain& chain);
 
-/// One pass over the data: load, every stage in registers and L1, store. Uses the calling thread's OpenMP team.
-void runChain(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output);
+/// A thread's share of one pass over the data: load, every stage in registers and L1, store.
+void runChain(const Team& team, const Chain& chain, const void* input, const std::vector<const void*>& operands,
+              void* output);
 
 /// Some of all rows, on the calling thread alone: `output` begins with row `first`, and is dense.
 void runChainRows(const Chain& chain, const void* input, const std::vector<const void*>& operands, void* output,
                   int64_t first, int64_t last);
 
 /// Sum over the rows of each sample by `count`, which is their number unless they are sums themselves; `output` is
-/// float [samples, columns].
-void runGlobalAverage(const Chain& shape, int64_t count, const void* input, float* output);
+/// float [samples, columns]. A thread's share.
+void runGlobalAverage(const Team& team, const Chain& shape, int64_t count, const void* input, float* output);
 
 }  // namespace presisi::cpu

@@ -1,7 +1,5 @@
 #include "backend/cpu/convolution.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cstring>
 
@@ -12,8 +10,8 @@ namespace presisi::cpu {
 
 namespace {
 
-// Below this many multiply-accumulates, waking the team costs more than it saves.
-constexpr int64_t kWorthThreads = 50'000;
+// Below this many multiply-accumulates, what threads read of one another costs more than they save.
+constexpr int64_t kWorthThreads = 8'000;
 // Pixels whose inputs stay in the first cache levels while all weights pass by.
 constexpr int64_t kPanel = 64;
 // Rows that a depthwise convolution of floats gathers: they stay in the first-level cache.
@@ -37,15 +35,11 @@ int teamFor(const PointwiseTask& task, const PixelGrid& grid, int threads) {
   return teamFor(grid.pixels() * task.inputs * task.outputs, threads);
 }
 
-/// Calls `f(job, thread)` for all jobs; each thread does neighbours.
+/// Calls `f(job)` for the thread's jobs, which are neighbours.
 template <typename F>
-void share(int64_t jobs, int threads, F&& f) {
-#pragma omp parallel num_threads(threads) if (threads > 1)
-  {
-    const int64_t thread = omp_get_thread_num();
-    const auto [begin, end] = shareOf(jobs, omp_get_num_threads(), thread);
-    for (int64_t job = begin; job < end; ++job) f(job, thread);
-  }
+void share(int64_t jobs, const Team& team, F&& f) {
+  const auto [begin, end] = shareOf(jobs, team.size, team.index);
+  for (int64_t job = begin; job < end; ++job) f(job);
 }
 
 /// How a product is shared out among threads: by pixels, so that each reads all weights, or by outputs, so that each
@@ -63,16 +57,16 @@ struct Panels {
   int64_t longest() const { return std::min((tiles + count - 1) / count * tile, pixels); }
 };
 
-/// Room for a panel's inputs, once gathered and once as unsigned.
+/// Room for inputs, once made for all threads or by each, and once as unsigned.
 struct PanelScratch {
-  int64_t gathered, flipped;
+  int64_t common = 0, made = 0, flipped = 0;
 
   PanelScratch(const PointwiseTask& task, bool asTheyLie, const Panels& panels) {
     const int64_t bytes = aligned(panels.longest() * task.inputs * sizeOf(task.source));
-    gathered = asTheyLie ? 0 : bytes;
-    flipped = task.source == Element::Int8 ? bytes : 0;
+    if (!asTheyLie) (panels.parts > 1 ? common : made) = bytes;
+    if (task.source == Element::Int8) flipped = bytes;
   }
-  int64_t bytes() const { return gathered + flipped; }
+  int64_t each() const { return made + flipped; }
 };
 
 /// The inputs of destination pixels [first, last), side by side.
@@ -152,12 +146,17 @@ int64_t scratchBytes(const DepthwiseTask& task, int threads) { return task.scrat
 
 int64_t scratchBytes(const PointwiseTask& task, const PixelGrid& grid, bool prepared, int threads) {
   const int team = teamFor(task, grid, threads);
-  return PanelScratch(task, grid.dense() && !prepared, Panels(task, grid.pixels(), team)).bytes() * team;
+  const PanelScratch room(task, grid.dense() && !prepared, Panels(task, grid.pixels(), team));
+  return room.common + room.each() * team;
 }
 
 int64_t partsOf(const DepthwiseTask& task) { return (task.outHeight + task.rowsAtOnce - 1) / task.rowsAtOnce; }
 
-void execute(const DepthwiseTask& task, int64_t samples, const void* in, void* out, float* totals, void* scratch) {
+void execute(const Team& all, const DepthwiseTask& task, int64_t samples, const void* in, void* out, float* totals,
+             void* scratch) {
+  const int64_t work = samples * task.outHeight * task.outWidth * task.channels * task.kernelHeight * task.kernelWidth;
+  const Team team = all.first(teamFor(work, all.size));
+  if (team.index >= team.size) return;
   const int64_t parts = partsOf(task);
   const int64_t blocks = blocksOf(task.channels);
   const int64_t inBytes = task.inHeight * task.inWidth * task.channels * sizeOf(task.source);
@@ -166,43 +165,44 @@ void execute(const DepthwiseTask& task, int64_t samples, const void* in, void* o
   const int64_t perThread = task.scratchBytes();
   const bool byChannels = sharedByChannels(task);
   const ConvolutionKernels& kernels = *convolutionKernels(task.integer());
-  share(samples * parts * blocks,
-        teamFor(samples * outputs * task.kernelHeight * task.kernelWidth, omp_get_max_threads()),
-        [&](int64_t job, int64_t thread) {
-          const int64_t sample = job / blocks / parts;
-          // Neighbouring jobs are of the same rows, or of the same channels, as what is read was made.
-          const int64_t part = byChannels ? job % parts : job / blocks % parts;
-          const int64_t block = byChannels ? job / parts % blocks : job % blocks;
-          kernels.depthwise(task, at(in, sample * inBytes), at(out, sample * outBytes),
-                            totals == nullptr ? nullptr : totals + ((sample * parts + part) * blocks + block) * kLanes,
-                            part * task.rowsAtOnce, block, at(scratch, thread * perThread));
-        });
+  share(samples * parts * blocks, team, [&](int64_t job) {
+    const int64_t sample = job / blocks / parts;
+    // Neighbouring jobs are of the same rows, or of the same channels, as what is read was made.
+    const int64_t part = byChannels ? job % parts : job / blocks % parts;
+    const int64_t block = byChannels ? job / parts % blocks : job % blocks;
+    kernels.depthwise(task, at(in, sample * inBytes), at(out, sample * outBytes),
+                      totals == nullptr ? nullptr : totals + ((sample * parts + part) * blocks + block) * kLanes,
+                      part * task.rowsAtOnce, block, at(scratch, team.index * perThread));
+  });
 }
 
-void execute(const PointwiseTask& task, const PixelGrid& grid, const void* in, void* out, const void* skip,
-             void* scratch, const Prepare& prepare) {
-  const int threads = teamFor(task, grid, omp_get_max_threads());
-  const Panels panels(task, grid.pixels(), threads);
-  const int64_t blocks = blocksOf(task.outputs);
+void execute(const Team& all, const PointwiseTask& task, const PixelGrid& grid, const void* in, void* out,
+             const void* skip, void* scratch, const Prepare& prepare) {
+  const Team team = all.first(teamFor(task, grid, all.size));
+  if (team.index >= team.size) return;
+  const Panels panels(task, grid.pixels(), team.size);
+  const int64_t blocks = blocksOf(task.outputs), inBytes = task.inputs * sizeOf(task.source);
   const PanelScratch room(task, grid.dense() && !prepare, panels);
   const ConvolutionKernels& kernels = *convolutionKernels(task.integer());
-  share(panels.count * panels.parts, threads, [&](int64_t job, int64_t thread) {
+  const auto make = [&](int64_t first, int64_t last, void* to) {
+    prepare ? prepare(first, last, to) : gather(task, grid, in, first, last, to);
+  };
+  if (room.common > 0) {
+    const auto [first, last] = shareOf(panels.pixels, team.size, team.index);
+    make(first, last, at(scratch, first * inBytes));
+    team.wait();
+  }
+  uint8_t* own = at(scratch, room.common + team.index * room.each());
+  share(panels.count * panels.parts, team, [&](int64_t job) {
     const int64_t panel = job / panels.parts;
     const auto [firstBlock, lastBlock] = shareOf(blocks, panels.parts, job % panels.parts);
     const int64_t first = panels.first(panel), last = panels.first(panel + 1);
-    uint8_t* own = at(scratch, thread * room.bytes());
-    const void* inputs = own;
-    if (prepare) {
-      prepare(first, last, own);
-    } else if (grid.dense()) {
-      inputs = at(in, first * task.inputs * sizeOf(task.source));
-    } else {
-      gather(task, grid, in, first, last, own);
-    }
+    if (room.made > 0) make(first, last, own);
+    const void* inputs = room.common > 0 ? scratch : room.made > 0 ? own : at(in, first * inBytes);
     const int64_t begin = first * task.outputs;
     kernels.pointwise(task, inputs, at(out, begin * (task.toFloat ? 4 : 1)),
                       skip == nullptr ? nullptr : at(skip, begin * sizeOf(task.finish.skip)), last - first, firstBlock,
-                      lastBlock, own + room.gathered);
+                      lastBlock, own + room.made);
   });
 }
 
@@ -266,36 +266,32 @@ class ExpandedRows {
 
 int64_t scratchBytes(const ExpandedTask& task, int threads) { return ExpandedScratch(task).bytes() * threads; }
 
-void execute(const ExpandedTask& task, int64_t samples, const void* in, void* out, float* totals, void* scratch) {
+void execute(const Team& team, const ExpandedTask& task, int64_t samples, const void* in, void* out, float* totals,
+             void* scratch) {
   const DepthwiseTask& depthwise = task.depthwise;
   const int64_t parts = partsOf(depthwise), blocks = blocksOf(depthwise.channels);
   const int64_t inBytes = depthwise.inHeight * depthwise.inWidth * task.expand.inputs * sizeOf(task.expand.source);
   const int64_t outBytes = depthwise.outHeight * depthwise.outWidth * depthwise.channels * (depthwise.toFloat ? 4 : 1);
   const ExpandedScratch room(task);
   const ConvolutionKernels& kernels = *convolutionKernels(depthwise.integer());
-  const int threads = omp_get_max_threads();
-#pragma omp parallel num_threads(threads) if (threads > 1)
-  {
-    uint8_t* own = at(scratch, omp_get_thread_num() * room.bytes());
-    ExpandedRows rows(task, kernels, own, own + room.rows);
-    DepthwiseTask window = depthwise;
-    const auto [begin, end] = shareOf(samples * parts, omp_get_num_threads(), omp_get_thread_num());
-    for (int64_t job = begin; job < end; ++job) {
-      const int64_t sample = job / parts, row = job % parts * depthwise.rowsAtOnce;
-      const int64_t top = row * depthwise.strideHeight - depthwise.padTop;
-      const int64_t first = std::clamp<int64_t>(top, 0, depthwise.inHeight);
-      const int64_t last = std::clamp<int64_t>(top + task.rowsKept(), first, depthwise.inHeight);
-      rows.have(at(in, sample * inBytes), first, last);
-      // The rows that are there are a picture of their own, so much further down.
-      window.padTop = depthwise.padTop + first;
-      window.inHeight = last - first;
-      for (int64_t block = 0; block < blocks; ++block) {
-        kernels.depthwise(window, own, at(out, sample * outBytes),
-                          totals == nullptr ? nullptr : totals + (job * blocks + block) * kLanes, row, block,
-                          own + room.rows + room.flipped);
-      }
+  uint8_t* own = at(scratch, team.index * room.bytes());
+  ExpandedRows rows(task, kernels, own, own + room.rows);
+  DepthwiseTask window = depthwise;
+  share(samples * parts, team, [&](int64_t job) {
+    const int64_t sample = job / parts, row = job % parts * depthwise.rowsAtOnce;
+    const int64_t top = row * depthwise.strideHeight - depthwise.padTop;
+    const int64_t first = std::clamp<int64_t>(top, 0, depthwise.inHeight);
+    const int64_t last = std::clamp<int64_t>(top + task.rowsKept(), first, depthwise.inHeight);
+    rows.have(at(in, sample * inBytes), first, last);
+    // The rows that are there are a picture of their own, so much further down.
+    window.padTop = depthwise.padTop + first;
+    window.inHeight = last - first;
+    for (int64_t block = 0; block < blocks; ++block) {
+      kernels.depthwise(window, own, at(out, sample * outBytes),
+                        totals == nullptr ? nullptr : totals + (job * blocks + block) * kLanes, row, block,
+                        own + room.rows + room.flipped);
     }
-  }
+  });
 }
 
 }  // namespace presisi::cpu

@@ -8,6 +8,7 @@
 #include "backend/cpu/curve_pieces.hpp"
 #include "backend/cpu/kernels/convolution.hpp"
 #include "backend/cpu/onednn.hpp"
+#include "backend/cpu/team.hpp"
 #include "core/tensor.hpp"
 
 /// What our own convolutions need around their kernels: the layouts of their weights, and teams.
@@ -46,14 +47,15 @@ int64_t rowsAtOnce(const DepthwiseTask& task, bool byRows);
 /// How many parts of the sums over a picture's pixels there are.
 int64_t partsOf(const DepthwiseTask& task);
 
-/// `in` and `out` are dense NHWC; on the calling thread's OpenMP team. `totals`, which may be null, is
+/// A thread's share. `in` and `out` are dense NHWC. `totals`, which may be null, is
 /// [samples, partsOf(task), channels padded to blocks]: sums of the output over some of its pixels.
-void execute(const DepthwiseTask& task, int64_t samples, const void* in, void* out, float* totals, void* scratch);
+void execute(const Team& team, const DepthwiseTask& task, int64_t samples, const void* in, void* out, float* totals,
+             void* scratch);
 /// Makes the inputs of pixels [first, last), side by side, on the calling thread.
 using Prepare = std::function<void(int64_t first, int64_t last, void* out)>;
 /// `skip` may be null. With `prepare`, which is for dense grids, the inputs come from there, and `in` is not looked at.
-void execute(const PointwiseTask& task, const PixelGrid& grid, const void* in, void* out, const void* skip,
-             void* scratch, const Prepare& prepare);
+void execute(const Team& team, const PointwiseTask& task, const PixelGrid& grid, const void* in, void* out,
+             const void* skip, void* scratch, const Prepare& prepare);
 
 /// A 1x1 convolution whose outputs only a depthwise one reads: these never leave the cache. A thread makes some rows of
 /// them, and from these rows of the result.
@@ -69,6 +71,7 @@ struct ExpandedTask {
 /// thread reads for some rows.
 bool worthExpanding(const ExpandedTask& task);
 int64_t scratchBytes(const ExpandedTask& task, int threads);
-void execute(const ExpandedTask& task, int64_t samples, const void* in, void* out, float* totals, void* scratch);
+void execute(const Team& team, const ExpandedTask& task, int64_t samples, const void* in, void* out, float* totals,
+             void* scratch);
 
 }  // namespace presisi::cpu

@@ -69,30 +69,66 @@ class CpuSession::Bound : public Binding {
       feeds[i] = tensor.data<uint8_t>() + static_cast<size_t>(first) * sampleBytes;
     }
   }
-  /// `times`, which may be null, gets the seconds of each step.
+  /// On the calling thread and its OpenMP team. `times`, which may be null, gets the seconds of each step.
   void run(const backend::OutputSink& sink, const StopToken& stop, std::vector<double>* times) {
-    for (size_t i = 0; i < program->steps.size(); ++i) {
-      const Step& step = program->steps[i];
-      stop.check();
-      const auto begin = times != nullptr ? Clock::now() : Clock::time_point();
-      try {
-        step.readsFeed ? step.bind (*this)() : runners[i]();
-      } catch (const dnnl::error& error) {
-        rethrow(error, "running " + step.info.op + " \"" + step.info.name + "\"");
-      }
-      if (times != nullptr) times->push_back(secondsSince(begin));
-      if (step.output >= 0 && sink) {
-        const int index = step.reads[0];
-        const Value& value = program->values[static_cast<size_t>(index)];
-        const Dims& d = value.dims;
-        const Dims asItLies = value.layout == Layout::Nhwc ? Dims{d[0], d[2], d[3], d[1]} : d;
-        sink(static_cast<size_t>(step.output), Tensor::view(value.dtype, asItLies, pointer(index)));
+    for (size_t i = 0; i < runners.size(); ++i) {
+      if (program->steps[i].readsFeed) runners[i] = program->steps[i].bind(*this);
+    }
+    for (size_t i = 0; i < runners.size();) {
+      const size_t first = i;
+      while (i < runners.size() && std::holds_alternative<Together>(runners[i])) ++i;
+      if (i > first) {
+        runTogether(first, i, stop, times);
+      } else {
+        runAlone(i++, sink, stop, times);
       }
     }
   }
   int64_t bytes() const { return program->arenaBytes + program->scratchBytes; }
 
  private:
+  void runAlone(size_t index, const backend::OutputSink& sink, const StopToken& stop, std::vector<double>* times) {
+    const Step& step = program->steps[index];
+    stop.check();
+    const auto begin = Clock::now();
+    try {
+      std::get<Alone>(runners[index])();
+    } catch (const dnnl::error& error) {
+      rethrow(error, "running " + step.info.op + " \"" + step.info.name + "\"");
+    }
+    if (times != nullptr) times->push_back(secondsSince(begin));
+    if (step.output >= 0 && sink) {
+      const int output = step.reads[0];
+      const Value& value = program->values[static_cast<size_t>(output)];
+      const Dims& d = value.dims;
+      const Dims asItLies = value.layout == Layout::Nhwc ? Dims{d[0], d[2], d[3], d[1]} : d;
+      sink(static_cast<size_t>(step.output), Tensor::view(value.dtype, asItLies, pointer(output)));
+    }
+  }
+
+  /// Steps [first, last), between which threads wait for one another and nothing else: starting a team and ending it
+  /// takes several times as long.
+  void runTogether(size_t first, size_t last, const StopToken& stop, std::vector<double>* times) {
+    Meeting meeting;
+    const auto take = [&](const Team& team) {
+      try {
+        for (size_t i = first; i < last; ++i) {
+          const auto begin = Clock::now();
+          if (team.index == 0) stop.check();
+          std::get<Together>(runners[i])(team);
+          if (i + 1 < last || times != nullptr) team.wait();
+          if (team.index == 0 && times != nullptr) times->push_back(secondsSince(begin));
+        }
+      } catch (const Meeting::Broken&) {  // whoever left has said why
+      } catch (...) {
+        meeting.leave(std::current_exception());
+      }
+    };
+#pragma omp parallel if (omp_get_max_threads() > 1)
+    take({omp_get_thread_num(), omp_get_num_threads(), &meeting});
+    if (meeting.failure()) std::rethrow_exception(meeting.failure());
+  }
+
   std::shared_ptr<const Program> program;
   Tensor arena, scratchMemory;
   std::vector<const void*> feeds;

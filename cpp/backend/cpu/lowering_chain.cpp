@@ -43,7 +43,7 @@ void Lowering::addChainStep(Chain chain, int input, std::vector<int> operands, i
     for (const int operand : operands) pointers.push_back(b.pointer(operand));
     const void* in = b.pointer(input);
     void* out = b.pointer(output);
-    return [shared, in, pointers, out] { runChain(*shared, in, pointers, out); };
+    return [shared, in, pointers, out](const Team& team) { runChain(team, *shared, in, pointers, out); };
   };
 }
 

@@ -145,7 +145,7 @@ struct Lowering::OwnKernel {
     std::vector<const void*> operands;
   };
   const char* name = "";
-  std::function<void(const Places&)> run;
+  std::function<void(const Team&, const Places&)> run;
   int64_t scratchBytes = 0;
   int input = -1;             ///< value
   std::vector<int> operands;  ///< values of a chain in front
@@ -226,8 +226,8 @@ Lowering::OwnKernel Lowering::depthwise(const Group& group, const Matrix& matrix
   const Tensor weights = weights_.get(matrix.weightsName, matrix.weights, depthwiseLayout(task),
                                       task.integer() ? "presisi:C16kh4" : "presisi:C16");
   kernel.depthwise = completed(task, task.channels, weights, spec, matrix.bias, own.finish);
-  kernel.run = [made = kernel.depthwise, samples](const OwnKernel::Places& at) {
-    execute(made->task, samples, at.in, at.out, at.totals, at.scratch);
+  kernel.run = [made = kernel.depthwise, samples](const Team& team, const OwnKernel::Places& at) {
+    execute(team, made->task, samples, at.in, at.out, at.totals, at.scratch);
   };
   return kernel;
 }
@@ -245,8 +245,8 @@ Lowering::OwnKernel Lowering::pointwise(const Matrix& matrix, const ProductSpec&
   const Tensor weights = weights_.get(matrix.weightsName, matrix.weights, pointwiseLayout(task),
                                       task.integer() ? "presisi:O16I4" : "presisi:O16");
   kernel.pointwise = completed(task, task.outputs, weights, spec, matrix.bias, own.finish);
-  kernel.run = [made = kernel.pointwise, grid](const OwnKernel::Places& at) {
-    execute(made->task, grid, at.in, at.out, at.skip, at.scratch, {});
+  kernel.run = [made = kernel.pointwise, grid](const Team& team, const OwnKernel::Places& at) {
+    execute(team, made->task, grid, at.in, at.out, at.skip, at.scratch, {});
   };
   return kernel;
 }
@@ -272,7 +272,7 @@ int Lowering::emitOwn(const Group& group, const Own& own, const OwnKernel& kerne
     OwnKernel::Places places{
         pointer(input), pointer(output), pointer(skip), static_cast<float*>(pointer(totals)), b.scratch(), {}};
     for (const int operand : operands) places.operands.push_back(b.pointer(operand));
-    return [run, places] { run(places); };
+    return [run, places](const Team& team) { run(team, places); };
   };
   bindResult(group, output);
   return output;
@@ -305,11 +305,11 @@ void Lowering::emitPointwise(const Group& group, const Own& own, OwnKernel kerne
   kernel.operands = lastChain_.operands;
   const PointwiseTask& task = kernel.pointwise->task;
   kernel.scratchBytes = scratchBytes(task, kernel.grid, true, omp_get_max_threads());
-  kernel.run = [chain, made = kernel.pointwise, grid = kernel.grid](const OwnKernel::Places& at) {
+  kernel.run = [chain, made = kernel.pointwise, grid = kernel.grid](const Team& team, const OwnKernel::Places& at) {
     const Prepare prepare = [&](int64_t from, int64_t to, void* out) {
       runChainRows(*chain, at.in, at.operands, out, from, to);
     };
-    execute(made->task, grid, nullptr, at.out, at.skip, at.scratch, prepare);
+    execute(team, made->task, grid, nullptr, at.out, at.skip, at.scratch, prepare);
   };
   emitOwn(group, own, kernel, plan, weightBytes, std::move(layer));
 }
@@ -384,8 +384,8 @@ void Lowering::emitExpanded(const Group& group, const Own& own, const OwnKernel&
   fused.input = expansion_.input;
   fused.totals = kernel.totals;
   fused.scratchBytes = scratchBytes(task, omp_get_max_threads());
-  fused.run = [task, expand, depthwise = kernel.depthwise, samples](const OwnKernel::Places& at) {
-    execute(task, samples, at.in, at.out, at.totals, at.scratch);
+  fused.run = [task, expand, depthwise = kernel.depthwise, samples](const Team& team, const OwnKernel::Places& at) {
+    execute(team, task, samples, at.in, at.out, at.totals, at.scratch);
   };
   const int64_t bytes = both.weightBytes + weightBytes;
   emitOwn(group, own, fused, plan, bytes, std::move(both));

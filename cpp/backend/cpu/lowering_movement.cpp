@@ -111,7 +111,7 @@ void Lowering::emitGlobalAverage(const Group& group) {
   addStep(info(group, n.opType), {input}, {output}).bind = [chain, count, input, output](const Binding& b) -> Runner {
     const void* in = b.pointer(input);
     auto* out = static_cast<float*>(b.pointer(output));
-    return [chain, count, in, out] { runGlobalAverage(*chain, count, in, out); };
+    return [chain, count, in, out](const Team& team) { runGlobalAverage(team, *chain, count, in, out); };
   };
   bindResult(group, output);
 }

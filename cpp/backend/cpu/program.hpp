@@ -6,10 +6,12 @@
 #include <memory>
 #include <string>
 #include <tuple>
+#include <variant>
 #include <vector>
 
 #include "backend/backend.hpp"
 #include "backend/cpu/onednn.hpp"
+#include "backend/cpu/team.hpp"
 #include "backend/cpu/weight_store.hpp"
 #include "core/tensor.hpp"
 
@@ -45,8 +47,10 @@ class Binding {
   virtual void* scratch() const = 0;
 };
 
-/// Built once per session from the binding's addresses; called every run.
-using Runner = std::function<void()>;
+/// What a step does in a run; built once per session from the binding's addresses.
+using Alone = std::function<void()>;                ///< on the calling thread, whose OpenMP team may help
+using Together = std::function<void(const Team&)>;  ///< on all threads of a team, each of which calls it
+using Runner = std::variant<Alone, Together>;
 
 struct Step {
   backend::LayerInfo info;
