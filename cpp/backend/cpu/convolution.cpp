@@ -142,6 +142,17 @@ BlockedLayout pointwiseLayout(const PointwiseTask& task) {
   return layout;
 }
 
+BlockedLayout patchLayout(const PatchTask& task) {
+  const PointwiseTask& product = task.product;
+  const int64_t height = product.patches.rows, width = product.inputs / task.step();
+  BlockedLayout layout;
+  layout.dims = {product.outputs, task.channels, height, width};
+  layout.padded = {blocksOf(product.outputs) * kLanes, task.step(), height, width};
+  layout.strides = {product.depth() * kLanes, kLanes * 4, product.inputs * kLanes, task.step() * kLanes};
+  layout.blocks = {{0, kLanes}, {1, 4}};
+  return layout;
+}
+
 int64_t scratchBytes(const DepthwiseTask& task, int threads) { return task.scratchBytes() * threads; }
 
 int64_t scratchBytes(const PointwiseTask& task, const PixelGrid& grid, bool prepared, int threads) {
@@ -199,10 +210,41 @@ void execute(const Team& all, const PointwiseTask& task, const PixelGrid& grid, 
     const int64_t first = panels.first(panel), last = panels.first(panel + 1);
     if (room.made > 0) make(first, last, own);
     const void* inputs = room.common > 0 ? scratch : room.made > 0 ? own : at(in, first * inBytes);
-    const int64_t begin = first * task.outputs;
+    const int64_t begin = first * task.outStep;
     kernels.pointwise(task, inputs, at(out, begin * (task.toFloat ? 4 : 1)),
-                      skip == nullptr ? nullptr : at(skip, begin * sizeOf(task.finish.skip)), last - first, firstBlock,
-                      lastBlock, own + room.made);
+                      skip == nullptr ? nullptr : at(skip, begin * sizeOf(task.finish.skip)), first, last - first,
+                      firstBlock, lastBlock, own + room.made);
+  });
+}
+
+int64_t scratchBytes(const PatchTask& task, int64_t samples) { return samples * aligned(task.paddedBytes()); }
+
+void execute(const Team& team, const PatchTask& task, int64_t samples, const void* in, void* out, const void* skip,
+             void* scratch) {
+  const PointwiseTask& product = task.product;
+  const ConvolutionKernels& kernels = *convolutionKernels(true);
+  const int64_t height = task.paddedHeight(), lineBytes = product.patches.rowStep,
+                paddedBytes = aligned(task.paddedBytes());
+  const int64_t inside = std::min(task.inWidth, task.paddedWidth() - task.padLeft);
+  share(samples * height, team, [&](int64_t line) {
+    const int64_t sample = line / height, y = line % height - task.padTop;
+    const bool there = y >= 0 && y < task.inHeight;
+    const uint8_t* from = at(in, (sample * task.inHeight + y) * task.inWidth * task.channels);
+    kernels.pad(there ? from : nullptr, task.isSigned, task.channels, task.padLeft, inside,
+                task.paddedWidth() - task.padLeft - inside, task.step(),
+                at(scratch, sample * paddedBytes + line % height * lineBytes));
+  });
+  team.wait();
+  const Panels panels(product, task.outHeight * product.patches.width, team.size);
+  const int64_t blocks = blocksOf(product.outputs);
+  share(samples * panels.count * panels.parts, team, [&](int64_t job) {
+    const int64_t sample = job / panels.parts / panels.count, panel = job / panels.parts % panels.count;
+    const auto [firstBlock, lastBlock] = shareOf(blocks, panels.parts, job % panels.parts);
+    const int64_t first = panels.first(panel), last = panels.first(panel + 1);
+    const int64_t begin = (sample * panels.pixels + first) * product.outStep;
+    kernels.pointwise(product, at(scratch, sample * paddedBytes), at(out, begin * (product.toFloat ? 4 : 1)),
+                      skip == nullptr ? nullptr : at(skip, begin * sizeOf(product.finish.skip)), first, last - first,
+                      firstBlock, lastBlock, nullptr);
   });
 }
 
@@ -248,7 +290,7 @@ class ExpandedRows {
     if (last <= last_) return;
     const int64_t width = task_.depthwise.inWidth;
     kernels_.pointwise(task_.expand, at(picture, last_ * width * task_.expand.inputs * sizeOf(task_.expand.source)),
-                       at(rows_, (last_ - first) * rowBytes), nullptr, (last - last_) * width, 0,
+                       at(rows_, (last_ - first) * rowBytes), nullptr, 0, (last - last_) * width, 0,
                        blocksOf(task_.expand.outputs), flipped_);
     last_ = last;
   }

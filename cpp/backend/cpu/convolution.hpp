@@ -57,6 +57,26 @@ using Prepare = std::function<void(int64_t first, int64_t last, void* out)>;
 void execute(const Team& team, const PointwiseTask& task, const PixelGrid& grid, const void* in, void* out,
              const void* skip, void* scratch, const Prepare& prepare);
 
+/// A convolution of bytes with a larger kernel. A padded copy is made of its input, as unsigned: from there, each row
+/// of the kernel sees neighbours, one piece of memory.
+struct PatchTask {
+  PointwiseTask product;  ///< with patches of that copy
+  int64_t channels = 0, inHeight = 0, inWidth = 0, outHeight = 0, padTop = 0, padLeft = 0;
+  bool isSigned = false;
+
+  int64_t step() const { return (channels + 3) / 4 * 4; }  ///< bytes of a pixel of the copy
+  int64_t paddedWidth() const { return product.patches.rowStep / step(); }
+  int64_t paddedHeight() const {
+    return (outHeight - 1) * product.patches.lineStep / product.patches.rowStep + product.patches.rows;
+  }
+  int64_t paddedBytes() const { return paddedHeight() * product.patches.rowStep; }
+};
+
+BlockedLayout patchLayout(const PatchTask& task);
+int64_t scratchBytes(const PatchTask& task, int64_t samples);
+void execute(const Team& team, const PatchTask& task, int64_t samples, const void* in, void* out, const void* skip,
+             void* scratch);
+
 /// A 1x1 convolution whose outputs only a depthwise one reads: these never leave the cache. A thread makes some rows of
 /// them, and from these rows of the result.
 struct ExpandedTask {

@@ -94,7 +94,7 @@ class Lowering {
   bool mayOverwrite(int value, const Group& group) const;
   void emitUnfused(const Group& group);
 
-  // lowering_convolution.cpp: what our own kernels do faster than oneDNN's
+  // lowering_kernels.cpp: our own kernels, where they are faster than oneDNN's,
   struct Own;
   struct OwnKernel;
   std::optional<Own> own(const ProductSpec& spec, const Destination& plan);
@@ -102,8 +102,11 @@ class Lowering {
                       const Value& out);
   OwnKernel pointwise(const Matrix& matrix, const ProductSpec& spec, const PixelGrid& grid, const Own& own, int input,
                       const Value& out);
+  OwnKernel patches(const Matrix& matrix, const ConvolutionSpec& spec, const Own& own, int input, const Value& out);
+  // and lowering_convolution.cpp: when, and with what else
   int emitOwn(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan, int64_t weightBytes,
               backend::LayerInfo layer);
+  bool redirect(int value, const Value& slice, int whole);
   bool isLastStep(int value) const;
   void emitPointwise(const Group& group, const Own& own, OwnKernel kernel, const Destination& plan, int64_t weightBytes,
                      backend::LayerInfo layer);
@@ -186,6 +189,7 @@ class Lowering {
     int output = -1, input = -1;  ///< values
   };
   Expansion expansion_;
+  std::map<int, std::shared_ptr<Owned<PointwiseTask>>> ownProducts_;  ///< by the value that they make
   /// Of images whose averages are wanted, by value: sums over parts of their pixels, [samples, parts, channels and
   /// more].
   std::map<int, int> partialSums_;

@@ -3,253 +3,17 @@
 #include <algorithm>
 #include <optional>
 
-#include "backend/cpu/convolution.hpp"
-#include "backend/cpu/curve_pieces.hpp"
-#include "backend/cpu/lowering.hpp"
+#include "backend/cpu/lowering_own.hpp"
 
 namespace presisi::cpu {
 
-/// A task and the memory it looks at.
-template <typename Task>
-struct Owned {
-  Task task;
-  FinishData data;
-  Tensor weights;
-
-  Owned(Task t, FinishData d, Tensor w) : task(std::move(t)), data(std::move(d)), weights(std::move(w)) {
-    task.weights = weights.template data<void>();
-    task.finish.scale = data.scale.data();
-    task.finish.shift = data.shift.data();
-    task.finish.start = data.start.data();
-    task.finish.pieces = data.curve ? &data.curve->pieces : nullptr;
-  }
-};
-
 namespace {
-
-using dnnl::algorithm;
-
-std::optional<Element> elementOf(DType dtype) {
-  switch (dtype) {
-    case DType::Float32: return Element::Float;
-    case DType::Uint8: return Element::Uint8;
-    case DType::Int8: return Element::Int8;
-    default: return std::nullopt;
-  }
-}
-
-/// A Finish, and what the sums are scaled and shifted by before it, beside what is there for each channel.
-struct FinishPlan : Finish {
-  float slope = 1, offset = 0;
-  std::shared_ptr<const FittedCurve> fitted;  ///< with Curve::Pieces
-};
-
-/// What follows the sums; empty where the kernels don't do it.
-std::optional<FinishPlan> finishOf(const std::vector<PostOp>& postOps, const Value& out) {
-  FinishPlan finish;
-  Bounds bounds = out.quantized() ? Bounds::ofIntegers(out.scale, out.low, out.high) : Bounds::ofFloats();
-  finish.factor = bounds.unit;
-  for (size_t i = 0; i < postOps.size(); ++i) {
-    const PostOp& op = postOps[i];
-    if (op.kind == PostOp::Kind::Sum) {
-      if (i > 0) return std::nullopt;
-      continue;
-    }
-    if (finish.curve != Curve::None) return std::nullopt;
-    switch (op.algorithm) {
-      case algorithm::eltwise_relu:
-        if (op.alpha != 0) return std::nullopt;
-        bounds.relu();
-        break;
-      case algorithm::eltwise_clip: bounds.clip(op.alpha, op.beta); break;
-      case algorithm::eltwise_linear:
-        if (i > 0) return std::nullopt;
-        finish.slope = op.alpha;
-        finish.offset = op.beta;
-        break;
-      case algorithm::eltwise_hardswish:
-      case algorithm::eltwise_swish:
-      case algorithm::eltwise_logistic:
-        if (i > 0) return std::nullopt;
-        finish.curve = op.algorithm == algorithm::eltwise_swish      ? Curve::Swish
-                       : op.algorithm == algorithm::eltwise_logistic ? Curve::Sigmoid
-                                                                     : Curve::HardSwish;
-        break;
-      default: return std::nullopt;
-    }
-  }
-  finish.low = bounds.low;
-  finish.high = bounds.high;
-  // The kernels bound no floats behind a curve.
-  const Bounds all = Bounds::ofFloats();
-  if (finish.curve != Curve::None && !out.quantized() && (bounds.low != all.low || bounds.high != all.high)) {
-    return std::nullopt;
-  }
-  if (finish.curve == Curve::Swish && out.quantized() && bounds.low == -128 && bounds.high == 127) {
-    if (const auto fitted = fittedSwish(out.scale)) {
-      finish.curve = Curve::Pieces;
-      finish.fitted = std::make_shared<FittedCurve>(*fitted);
-      finish.high = 32767;
-    }
-  }
-  return finish;
-}
-
-/// Fills in what is there for each channel. `packed` are the weights; those of integers end in [kLanes][4].
-FinishData dataOf(const ProductSpec& spec, int64_t channels, const Tensor& packed, const std::vector<float>& bias,
-                  const FinishPlan& finish, Element source) {
-  FinishData data(channels);
-  data.curve = finish.fitted;
-  const float factor = finish.fitted ? finish.fitted->unit : finish.curve == Curve::None ? finish.factor : 1.0f;
-  const float offset = finish.fitted ? finish.fitted->offset : 0.0f;
-  for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
-    data.scale[c] = finish.slope * factor;
-    data.shift[c] = ((bias.empty() ? 0.0f : bias[c]) * finish.slope + finish.offset) * factor + offset;
-    if (source != Element::Float) data.scale[c] *= spec.quantization.source * spec.quantization.weights[c];
-  }
-  if (source != Element::Int8) return data;
-  // Sixty-four bytes at a time: four of each channel of a block.
-  const auto* weights = packed.data<int8_t>();
-  const int64_t each = packed.size() / blocksOf(channels);
-  for (int32_t* start = data.start.data(); start != data.start.data() + data.start.size(); start += kLanes) {
-    for (int64_t i = 0; i < each; i += kLanes * 4, weights += kLanes * 4) {
-      for (int64_t c = 0; c < kLanes; ++c) {
-        const int8_t* four = weights + 4 * c;
-        start[c] -= 128 * (four[0] + four[1] + four[2] + four[3]);
-      }
-    }
-  }
-  return data;
-}
 
 bool all(const Dims& values, int64_t wanted) {
   return std::all_of(values.begin(), values.end(), [wanted](int64_t v) { return v == wanted; });
 }
 
 }  // namespace
-
-/// What there is to know before a kernel is chosen.
-struct Lowering::Own {
-  FinishPlan finish;
-  Element source = Element::Float;
-  int skip = -1;  ///< value to be summed, as it is to be read
-};
-
-struct Lowering::OwnKernel {
-  struct Places {
-    const void* in;
-    void* out;
-    const void* skip;
-    float* totals;
-    void* scratch;
-    std::vector<const void*> operands;
-  };
-  const char* name = "";
-  std::function<void(const Team&, const Places&)> run;
-  int64_t scratchBytes = 0;
-  int input = -1;             ///< value
-  std::vector<int> operands;  ///< values of a chain in front
-  int totals = -1;            ///< value
-  // One of the two, unless it is both:
-  std::shared_ptr<Owned<DepthwiseTask>> depthwise;
-  std::shared_ptr<Owned<PointwiseTask>> pointwise;
-  PixelGrid grid;         ///< of the latter
-  bool expanded = false;  ///< mayExpand()
-};
-
-std::optional<Lowering::Own> Lowering::own(const ProductSpec& spec, const Destination& plan) {
-  const std::optional<FinishPlan> finish = finishOf(spec.postOps, plan.value);
-  const std::optional<Element> source = elementOf(spec.sourceType);
-  if (convolutionKernels(spec.quantization.integer) == nullptr || !finish || !source) return std::nullopt;
-  Own own{*finish, *source, plan.skip};
-  if (plan.skip < 0) return own;
-  // Any tensor is read as it lies, but for its order.
-  const auto value = [&]() -> const Value& { return program_.values[static_cast<size_t>(own.skip)]; };
-  const std::optional<Element> element = elementOf(value().dtype);
-  if (!element || (*element != Element::Float && !value().quantized())) return std::nullopt;
-  if (value().layout != plan.value.layout || !value().dense()) {
-    own.skip = convert(own.skip, value().dtype, plan.value.layout);
-  }
-  own.finish.skip = *element;
-  own.finish.skipScale = (value().quantized() ? value().scale : 1.0f) * own.finish.factor;
-  return own;
-}
-
-namespace {
-
-/// A task as far as all begin.
-template <typename Task, typename Own>
-Task begun(const Own& own, const Value& out) {
-  Task task;
-  task.source = own.source;
-  task.finish = own.finish;
-  task.toFloat = !out.quantized();
-  return task;
-}
-
-/// A task with its weights where they are wanted, and what is there for each channel.
-template <typename Task>
-std::shared_ptr<Owned<Task>> completed(Task task, int64_t channels, const Tensor& weights, const ProductSpec& spec,
-                                       const std::vector<float>& bias, const FinishPlan& finish) {
-  FinishData data = dataOf(spec, channels, weights, bias, finish, task.source);
-  return std::make_shared<Owned<Task>>(std::move(task), std::move(data), weights);
-}
-
-}  // namespace
-
-Lowering::OwnKernel Lowering::depthwise(const Group& group, const Matrix& matrix, const ConvolutionSpec& spec,
-                                        const Own& own, int input, const Value& out) {
-  auto task = begun<DepthwiseTask>(own, out);
-  task.channels = matrix.weights.dim(0);
-  task.inHeight = spec.source[2];
-  task.inWidth = spec.source[3];
-  task.outHeight = spec.destination[2];
-  task.outWidth = spec.destination[3];
-  task.kernelHeight = matrix.weights.dim(2);
-  task.kernelWidth = matrix.weights.dim(3);
-  task.strideHeight = spec.strides[0];
-  task.strideWidth = spec.strides[1];
-  task.padTop = spec.padBegin[0];
-  task.padLeft = spec.padBegin[1];
-  const bool expands = mayExpand(group, task, input);
-  task.rowsAtOnce = rowsAtOnce(task, expands);
-  OwnKernel kernel;
-  kernel.name = "presisi_depthwise";
-  kernel.expanded = expands;
-  kernel.input = input;
-  const int64_t samples = spec.source[0];
-  if (task.toFloat && isAveraged(out.name)) {
-    kernel.totals = addActivation(out.name, {samples, partsOf(task), blocksOf(task.channels) * kLanes}, DType::Float32,
-                                  Layout::RowMajor);
-  }
-  kernel.scratchBytes = scratchBytes(task, omp_get_max_threads());
-  const Tensor weights = weights_.get(matrix.weightsName, matrix.weights, depthwiseLayout(task),
-                                      task.integer() ? "presisi:C16kh4" : "presisi:C16");
-  kernel.depthwise = completed(task, task.channels, weights, spec, matrix.bias, own.finish);
-  kernel.run = [made = kernel.depthwise, samples](const Team& team, const OwnKernel::Places& at) {
-    execute(team, made->task, samples, at.in, at.out, at.totals, at.scratch);
-  };
-  return kernel;
-}
-
-Lowering::OwnKernel Lowering::pointwise(const Matrix& matrix, const ProductSpec& spec, const PixelGrid& grid,
-                                        const Own& own, int input, const Value& out) {
-  auto task = begun<PointwiseTask>(own, out);
-  task.outputs = matrix.weights.dim(0);
-  task.inputs = matrix.weights.dim(1);
-  OwnKernel kernel;
-  kernel.name = "presisi_pointwise";
-  kernel.input = input;
-  kernel.grid = grid;
-  kernel.scratchBytes = scratchBytes(task, grid, false, omp_get_max_threads());
-  const Tensor weights = weights_.get(matrix.weightsName, matrix.weights, pointwiseLayout(task),
-                                      task.integer() ? "presisi:O16I4" : "presisi:O16");
-  kernel.pointwise = completed(task, task.outputs, weights, spec, matrix.bias, own.finish);
-  kernel.run = [made = kernel.pointwise, grid](const Team& team, const OwnKernel::Places& at) {
-    execute(team, made->task, grid, at.in, at.out, at.skip, at.scratch, {});
-  };
-  return kernel;
-}
 
 /// The value it makes.
 int Lowering::emitOwn(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan,
@@ -266,6 +30,7 @@ int Lowering::emitOwn(const Group& group, const Own& own, const OwnKernel& kerne
   }
   Step& step = addStep(std::move(layer), std::move(reads), std::move(writes));
   step.scratchBytes = kernel.scratchBytes;
+  if (kernel.pointwise && own.skip < 0 && kernel.totals < 0) ownProducts_[output] = kernel.pointwise;
   step.bind = [run = kernel.run, input = kernel.input, operands = kernel.operands, output, skip = own.skip,
                totals = kernel.totals](const Binding& b) -> Runner {
     const auto pointer = [&](int value) { return value < 0 ? nullptr : b.pointer(value); };
@@ -276,6 +41,28 @@ int Lowering::emitOwn(const Group& group, const Own& own, const OwnKernel& kerne
   };
   bindResult(group, output);
   return output;
+}
+
+/// Has the step that makes this value write it into a slice instead, where it can, and nothing has read it yet.
+bool Lowering::redirect(int value, const Value& slice, int whole) {
+  const auto made = ownProducts_.find(value);
+  Value& given = program_.values[static_cast<size_t>(value)];
+  if (made == ownProducts_.end() || given.alias >= 0 || given.dtype != slice.dtype || given.quantized() ||
+      slice.quantized() || given.layout != slice.layout) {
+    return false;
+  }
+  Step* maker = nullptr;
+  for (Step& step : program_.steps) {
+    if (std::find(step.reads.begin(), step.reads.end(), value) != step.reads.end()) return false;
+    if (std::find(step.writes.begin(), step.writes.end(), value) != step.writes.end()) maker = &step;
+  }
+  if (maker == nullptr) return false;
+  given.alias = slice.alias;
+  given.aliasOffset = slice.aliasOffset;
+  given.channelStride = slice.channelStride;
+  made->second->task.outStep = slice.channelStride;
+  maker->writes.push_back(whole);
+  return true;
 }
 
 /// Whether the last step makes this value, and nothing else.
@@ -314,6 +101,13 @@ void Lowering::emitPointwise(const Group& group, const Own& own, OwnKernel kerne
   emitOwn(group, own, kernel, plan, weightBytes, std::move(layer));
 }
 
+namespace {
+
+/// Whether our own kernel is the faster one: oneDNN's wants many outputs.
+bool worthPatches(const Dims& weights) { return weights[0] < 64; }
+
+}  // namespace
+
 /// With our own kernels, where they do it; false, and nothing done, where they don't.
 bool Lowering::emitOwnConvolution(const Group& group, const Matrix& matrix, const ConvolutionSpec& spec,
                                   const Destination& plan, int input, const backend::LayerInfo& layer) {
@@ -323,7 +117,10 @@ bool Lowering::emitOwnConvolution(const Group& group, const Matrix& matrix, cons
                            shape[2] <= kDepthwiseReach && shape[3] <= kDepthwiseReach;
   const bool isPointwise = !grouped && shape[2] * shape[3] == 1 && all(spec.padBegin, 0) &&
                            (!spec.quantization.integer || shape[1] % 4 == 0);
-  if (elementCount(spec.destination) == 0 || !all(spec.dilations, 1) || !(isDepthwise || isPointwise)) return false;
+  const bool isPatches = !grouped && !isPointwise && spec.quantization.integer && worthPatches(shape);
+  if (elementCount(spec.destination) == 0 || !all(spec.dilations, 1) || !(isDepthwise || isPointwise || isPatches)) {
+    return false;
+  }
   const std::optional<Own> own = this->own(spec, plan);
   if (!own) return false;
   PixelGrid grid;
@@ -335,6 +132,10 @@ bool Lowering::emitOwnConvolution(const Group& group, const Matrix& matrix, cons
   grid.strideHeight = spec.strides[0];
   grid.strideWidth = spec.strides[1];
   const auto weightBytes = static_cast<int64_t>(matrix.weights.bytes());
+  if (isPatches) {
+    emitOwn(group, *own, patches(matrix, spec, *own, input, plan.value), plan, weightBytes, layer);
+    return true;
+  }
   if (!isDepthwise) {
     emitPointwise(group, *own, pointwise(matrix, spec, grid, *own, input, plan.value), plan, weightBytes, layer);
     return true;

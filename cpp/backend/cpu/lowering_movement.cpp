@@ -202,6 +202,7 @@ void Lowering::emitConcat(const Group& group) {
     slice.alias = memory >= 0 ? memory : output;
     slice.aliasOffset = channel * static_cast<int64_t>(byteSize(whole.dtype));
     channel += given.dims[1];
+    if (redirect(source, slice, output)) continue;
     if (given.layout != Layout::Nhwc) source = convert(source, DType::Float32, Layout::Nhwc);
     const int target = addValue(std::move(slice));
     addConversion(source, target);

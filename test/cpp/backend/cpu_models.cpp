@@ -104,6 +104,26 @@ const std::vector<PointwiseCase> kPointwiseCases = {
     {36, 48, 11, 5, 1, "Relu", true},
 };
 
+/// Larger kernels, which see neighbours in a padded copy: channels that come in fours and others, one and more blocks
+/// of outputs, pads and strides of every kind.
+struct PatchCase {
+  int64_t inputs, outputs, height, width, kernelHeight, kernelWidth, strideHeight, strideWidth;
+  std::vector<int64_t> pads;
+  const char* activation;
+  bool unsignedInput;
+};
+const std::vector<PatchCase> kPatchCases = {
+    {3, 16, 30, 29, 3, 3, 2, 2, {1, 1, 1, 1}, "HardSwish", false},
+    {3, 40, 19, 21, 3, 3, 2, 2, {0, 0, 1, 1}, "Swish", false},
+    {3, 24, 33, 35, 7, 7, 2, 2, {3, 3, 3, 3}, "Relu", true},
+    {128, 32, 7, 7, 3, 3, 1, 1, {1, 1, 1, 1}, "", true},
+    {12, 33, 14, 14, 3, 3, 1, 1, {1, 1, 1, 1}, "Clip", false},
+    {5, 20, 9, 4, 2, 5, 1, 3, {1, 4, 0, 2}, "Relu", false},
+    {8, 63, 11, 70, 1, 3, 1, 1, {0, 1, 0, 1}, "", false},
+    {6, 44, 3, 2, 3, 3, 1, 1, {2, 2, 2, 2}, "Swish", true},
+    {20, 48, 10, 10, 5, 5, 3, 4, {0, 0, 0, 0}, "HardSwish", false},
+};
+
 std::string describe(const Dims& image, const Dims& weights, const std::string& activation) {
   return "of " + by(image[1], image[2]) + " by " + by(weights[2], weights[3]) + ", " + std::to_string(weights[1]) +
          " to " + std::to_string(weights[0]) + " " + activation;
@@ -430,6 +450,46 @@ void addLayers(std::vector<NamedModel>& all) {
     made.name = "pointwise " + made.name;
     all.push_back(std::move(made));
   }
+  for (const PatchCase& c : kPatchCases) {
+    NamedModel made = quantizedLayer(
+        {c.inputs, c.height, c.width}, {c.outputs, c.inputs, c.kernelHeight, c.kernelWidth},
+        {ints("pads", c.pads), ints("strides", {c.strideHeight, c.strideWidth})}, c.activation, c.unsignedInput);
+    made.name = "patches " + made.name;
+    all.push_back(std::move(made));
+  }
+}
+
+/// A dense block, its convolutions in int8, what is concatenated in float. `nested`: each concatenation is the last one
+/// and one more. `read`: before one of them is concatenated, something else has
+/// read it.
+NamedModel quantizedDense(bool nested, bool read) {
+  constexpr float kStep = 0.05f;
+  ModelBuilder b;
+  b.input("x", {-1, 8, 9, 10});
+  qdq(b, "x", "xd", 0.01f);
+  quantizedConv(b, "xd", "f0", {16, 8, 3, 3});
+  std::vector<std::string> features{"f0"};
+  int64_t width = 16;
+  for (int i = 1; i <= 3; ++i) {
+    const std::string n = std::to_string(i);
+    b.node("Concat", features, {"k" + n}, {Attribute::ofInt("axis", 1)});
+    normalize(b, "k" + n, "n" + n, width);
+    b.node("Relu", {"n" + n}, {"r" + n});
+    qdq(b, "r" + n, "d" + n, 0.02f, true);
+    quantizedConv(b, "d" + n, "f" + n, {20, width, 3, 3});
+    if (read && i == 1) b.node("MaxPool", {"f1"}, {"m1"}, {ints("kernel_shape", {1, 1})});
+    if (nested) features = {"k" + n};
+    features.push_back("f" + n);
+    width += 20;
+  }
+  b.node("Concat", features, {"k"}, {Attribute::ofInt("axis", 1)});
+  qdq(b, "k", "kd", 0.05f);
+  quantizedConv(b, "kd", "c", {20, width, 1, 1});
+  std::string last = "c";
+  if (read) b.node("Add", {"c", "m1"}, {last = "s"});
+  qdq(b, last, "y", kStep);
+  return {std::string("quantized dense block") + (nested ? ", nested" : "") + (read ? ", read elsewhere" : ""),
+          finish(b, "y"), kStep};
 }
 
 NamedModel quantizedExpanded(const ExpandedCase& c) {
@@ -509,6 +569,9 @@ std::vector<NamedModel> integerModels() {
   all.push_back(residual("residual of floats behind 1x1", false, false, 64));
   all.push_back(residual("residual of int8 behind 1x1", true, false, 72));
   all.push_back(residual("residual of uint8 behind 1x1", true, true, 64));
+  for (const bool nested : {false, true}) {
+    for (const bool read : {false, true}) all.push_back(quantizedDense(nested, read));
+  }
   all.push_back(gated(24, 9, 3, 1, "HardSwish"));
   all.push_back(gated(70, 12, 5, 2, "Relu"));
   {
@@ -525,14 +588,17 @@ std::vector<NamedModel> integerModels() {
   for (const char* activation : {"", "Relu", "HardSwish", "Sigmoid"}) {
     for (const bool isUnsigned : {false, true}) {
       if (isUnsigned && activation[0] != 'R') continue;
-      ModelBuilder b;
-      b.input("x", image);
-      qdq(b, "x", "xd", 0.01f);
-      quantizedConv(b, "xd", "c", {16, 8, 3, 3});
-      std::string last = "c";
-      if (activation[0] != '\0') b.node(activation, {"c"}, {last = "a"});
-      qdq(b, last, "y", kStep, isUnsigned);
-      all.push_back({std::string("convolution ") + activation + (isUnsigned ? " uint8" : ""), finish(b, "y"), kStep});
+      for (const int64_t outputs : {16, 80}) {  // few are our own kernel's, many oneDNN's
+        ModelBuilder b;
+        b.input("x", image);
+        qdq(b, "x", "xd", 0.01f);
+        quantizedConv(b, "xd", "c", {outputs, 8, 3, 3});
+        std::string last = "c";
+        if (activation[0] != '\0') b.node(activation, {"c"}, {last = "a"});
+        qdq(b, last, "y", kStep, isUnsigned);
+        all.push_back({"convolution to " + std::to_string(outputs) + " " + activation + (isUnsigned ? " uint8" : ""),
+                       finish(b, "y"), kStep});
+      }
     }
   }
   for (const int64_t group : {int64_t{8}, int64_t{2}}) {
@@ -545,21 +611,24 @@ std::vector<NamedModel> integerModels() {
     all.push_back({group == 8 ? "depthwise relu6" : "grouped relu6", finish(b, "y"), kStep});
   }
   for (const bool reluBetween : {false, true}) {
-    // The skip is quantized, the convolution's branch is not: Conv + Add (+ Relu) + Quantize is one primitive.
-    ModelBuilder b;
-    b.input("x", image);
-    qdq(b, "x", "xd", 0.01f);
-    quantizedConv(b, "xd", "c0", {8, 8, 1, 1});
-    b.node("Relu", {"c0"}, {"r0"});
-    qdq(b, "r0", "d0", 0.02f);
-    quantizedConv(b, "d0", "c1", {8, 8, 3, 3});
-    qdq(b, "c1", "d1", 0.03f);
-    quantizedConv(b, "d1", "c2", {8, 8, 3, 3});
-    b.node("Add", {"c2", "d0"}, {"s"});
-    std::string last = "s";
-    if (reluBetween) b.node("Relu", {"s"}, {last = "r"});
-    qdq(b, last, "y", kStep);
-    all.push_back({reluBetween ? "residual with relu" : "residual", finish(b, "y"), kStep});
+    for (const int64_t channels : {8, 80}) {
+      // The skip is quantized, the convolution's branch is not: Conv + Add (+ Relu) + Quantize is one primitive.
+      ModelBuilder b;
+      b.input("x", image);
+      qdq(b, "x", "xd", 0.01f);
+      quantizedConv(b, "xd", "c0", {channels, 8, 1, 1});
+      b.node("Relu", {"c0"}, {"r0"});
+      qdq(b, "r0", "d0", 0.02f);
+      quantizedConv(b, "d0", "c1", {channels, channels, 3, 3});
+      qdq(b, "c1", "d1", 0.03f);
+      quantizedConv(b, "d1", "c2", {channels, channels, 3, 3});
+      b.node("Add", {"c2", "d0"}, {"s"});
+      std::string last = "s";
+      if (reluBetween) b.node("Relu", {"s"}, {last = "r"});
+      qdq(b, last, "y", kStep);
+      all.push_back(
+          {"residual of " + std::to_string(channels) + (reluBetween ? " with relu" : ""), finish(b, "y"), kStep});
+    }
   }
   {
     // The skip is still needed afterwards, in float.

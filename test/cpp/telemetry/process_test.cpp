@@ -183,7 +183,7 @@ TEST_CASE("the process itself: memory, faults, switches, threads") {
   const double switches = columns["process.switches.voluntary"].value();
   constexpr size_t kBytes = 64 << 20;
   const std::vector<char> memory(kBytes, 1);
-  const timespec moment{0, 1000};
+  const timespec moment{0, 1000000};  // long enough to be put aside
   ::nanosleep(&moment, nullptr);
   columns.readAll();
   CHECK(columns["process.rss"].value() - rss > 0.9 * kBytes);

@@ -65,17 +65,27 @@ struct DepthwiseTask {
 /// Largest kernel of a DepthwiseTask.
 constexpr int64_t kDepthwiseReach = 8;
 
+/// Where the inputs of a convolution's pixels are, each of which looks at some rows: pieces of memory.
+struct Patches {
+  int64_t rows = 1, rowStep = 0;   ///< elements from one to the next
+  int64_t width = 0;               ///< of the destination; 0: all pixels lie side by side,
+  int64_t step = 0, lineStep = 0;  ///< or these elements apart, and their lines
+};
+
 struct PointwiseTask {
-  int64_t inputs = 0;   ///< channels; of integers a multiple of 4
+  int64_t inputs = 0;   ///< channels, or elements of a row; of integers a multiple of 4
   int64_t outputs = 0;  ///< channels
+  int64_t outStep = 0;  ///< elements from pixel to pixel of the destination: `outputs`, unless it is a slice
+  Patches patches;
   Element source = Element::Float;
-  /// Integers: [block of outputs][quad of inputs][output][input of the quad]. Floats: [block of
-  /// outputs][input][output].
+  /// Integers: [block of outputs][row][quad of inputs][output][input of the quad]. Floats: [block of
+  /// outputs][row][input][output].
   const void* weights = nullptr;
   Finish finish;
   bool toFloat = true;
 
   bool integer() const { return source != Element::Float; }
+  int64_t depth() const { return patches.rows * inputs; }
   /// Pixels that are best worked on at once: 7, as pictures' sizes are mostly multiples of it, or 6 with 64 outputs.
   int64_t tilePixels(int64_t pixels) const { return outputs >= 64 && pixels > 49 ? 6 : 7; }
 };
@@ -85,10 +95,15 @@ struct ConvolutionKernels {
   /// picture. `totals`, which may be null, and is for floats alone: kLanes sums of what was written.
   void (*depthwise)(const DepthwiseTask& task, const void* in, void* out, float* totals, int64_t row, int64_t block,
                     void* scratch);
-  /// Pixels `in` to `out`, in blocks of channels [firstBlock, lastBlock). `skip` may be null. `scratch`, for int8:
-  /// pixels * inputs bytes.
-  void (*pointwise)(const PointwiseTask& task, const void* in, void* out, const void* skip, int64_t pixels,
-                    int64_t firstBlock, int64_t lastBlock, void* scratch);
+  /// `pixels` from `first` on, in blocks of channels [firstBlock, lastBlock). `in` is where the first one's inputs are;
+  /// with patches, which are of uint8 alone, where those of the picture's first pixel are. `out`, and `skip`, which may
+  /// be null, are the first one's. `scratch`, for int8: pixels * inputs bytes.
+  void (*pointwise)(const PointwiseTask& task, const void* in, void* out, const void* skip, int64_t first,
+                    int64_t pixels, int64_t firstBlock, int64_t lastBlock, void* scratch);
+  /// A line of pixels of bytes, with `left` and `right` pixels of padding; channels from pixel to pixel are `step` in
+  /// the destination. int8 becomes x + 128. `in` may be null: all is padding.
+  void (*pad)(const uint8_t* in, bool isSigned, int64_t channels, int64_t left, int64_t width, int64_t right,
+              int64_t step, uint8_t* out);
 };
 
 /// Null where the processor has no such instructions.
@@ -98,8 +113,10 @@ const ConvolutionKernels* convolutionKernels(bool integers);
 namespace avx512 {
 void depthwise(const DepthwiseTask& task, const void* in, void* out, float* totals, int64_t row, int64_t block,
                void* scratch);
-void pointwise(const PointwiseTask& task, const void* in, void* out, const void* skip, int64_t pixels,
+void pointwise(const PointwiseTask& task, const void* in, void* out, const void* skip, int64_t first, int64_t pixels,
                int64_t firstBlock, int64_t lastBlock, void* scratch);
+void pad(const uint8_t* in, bool isSigned, int64_t channels, int64_t left, int64_t width, int64_t right, int64_t step,
+         uint8_t* out);
 extern const ConvolutionKernels kConvolutions;
 }  // namespace avx512
 #endif

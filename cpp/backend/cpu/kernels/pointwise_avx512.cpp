@@ -53,28 +53,57 @@ struct Multiplied<float> {
   }
 };
 
+/// Where the inputs of some pixels are.
+template <int kCount, typename In>
+struct Pixels {
+  const In* at[kCount];
+
+  PRESISI_INLINE Pixels(const PointwiseTask& task, const In* in, int64_t first, int64_t p) {
+    const Patches& patches = task.patches;
+    if (patches.width == 0) {
+      unrolled<kCount>([&](int i) PRESISI_INLINE { at[i] = in + (p + i) * task.inputs; });
+      return;
+    }
+    const auto pixel = static_cast<uint32_t>(first + p), width = static_cast<uint32_t>(patches.width);
+    int64_t x = pixel % width;
+    const In* line = in + pixel / width * patches.lineStep;
+    unrolled<kCount>([&](int i) PRESISI_INLINE {
+      at[i] = line + x * patches.step;
+      if (++x == patches.width) {
+        x = 0;
+        line += patches.lineStep;
+      }
+    });
+  }
+};
+
 /// `ahead`, with kAhead: packed weights that will be wanted next, as many as these.
 template <int kCount, int kWide, bool kAhead, typename In>
-inline void multiply(const PointwiseTask& task, const In* in, int64_t block, const void* ahead, void* buffer) {
+inline void multiply(const PointwiseTask& task, const Pixels<kCount, In> pixels, int64_t block, const void* ahead,
+                     void* buffer) {
   using M = Multiplied<In>;
-  const int64_t inputs = task.inputs, steps = inputs / M::kInputs;
+  const int64_t steps = task.depth() / M::kInputs;
   typename M::Sum sums[kCount * kWide];
   unrolled<kWide>([&](int b) PRESISI_INLINE {
     unrolled<kCount>([&](int p) PRESISI_INLINE { sums[p * kWide + b] = M::start(task.finish, block + b); });
   });
   const void* weights = task.weights;
-  const int64_t first = block * steps;
   [[maybe_unused]] const auto* lines = static_cast<const char*>(ahead);
-  for (int64_t s = 0; s < steps; ++s, lines += kWide * 64) {
-    typename M::Sum w[kWide];
-    unrolled<kWide>([&](int b) PRESISI_INLINE {
-      w[b] = M::weights(weights, first + b * steps + s);
-      if constexpr (kAhead) _mm_prefetch(lines + b * 64, _MM_HINT_T1);
-    });
-    unrolled<kCount>([&](int p) PRESISI_INLINE {
-      const auto x = M::broadcast(in + p * inputs + s * M::kInputs);
-      unrolled<kWide>([&](int b) PRESISI_INLINE { multiplyAdd(sums[p * kWide + b], x, w[b]); });
-    });
+  const int64_t inputs = task.inputs, rows = task.patches.rows, rowStep = task.patches.rowStep;
+  int64_t at = block * steps;
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t begin = row * rowStep;
+    for (int64_t i = begin; i < begin + inputs; i += M::kInputs, ++at, lines += kWide * 64) {
+      typename M::Sum w[kWide];
+      unrolled<kWide>([&](int b) PRESISI_INLINE {
+        w[b] = M::weights(weights, at + b * steps);
+        if constexpr (kAhead) _mm_prefetch(lines + b * 64, _MM_HINT_T1);
+      });
+      unrolled<kCount>([&](int p) PRESISI_INLINE {
+        const auto x = M::broadcast(pixels.at[p] + i);
+        unrolled<kWide>([&](int b) PRESISI_INLINE { multiplyAdd(sums[p * kWide + b], x, w[b]); });
+      });
+    }
   }
   unrolled<kCount * kWide>([&](int i) PRESISI_INLINE { M::keep(buffer, i, sums[i]); });
 }
@@ -106,13 +135,13 @@ inline __m512 scaled(const Finisher<curve>& finish, Sum sum, const Skip* skip, i
 template <Curve curve, typename In, typename Skip, typename Out>
 void finishTile(const PointwiseTask& task, const void* buffer, const Skip* skip, Out* out, int64_t pixels,
                 int64_t block, int64_t blocks) {
-  const int64_t outputs = task.outputs;
+  const int64_t outputs = task.outputs, step = task.outStep;
   [[maybe_unused]] const __m512 skipScale = _mm512_set1_ps(task.finish.skipScale);
   for (int64_t b = 0; b < blocks; ++b) {
     const Finisher<curve> finish(task.finish, block + b);
     const __mmask16 mask = maskOf(outputs, block + b);
     for (int64_t p = 0; p < pixels; ++p) {
-      const int64_t at = p * outputs + (block + b) * kLanes;
+      const int64_t at = p * step + (block + b) * kLanes;
       const auto sum = Multiplied<In>::kept(buffer, p * blocks + b);
       if constexpr (sizeof(Out) == 1) {
         store(out + at, mask, finish.integer(scaled(finish, sum, skip, at, mask, skipScale)));
@@ -134,7 +163,7 @@ void packWide(const PointwiseTask& task, const void* buffer, const Skip* skip, u
   const Finisher<curve> finish[4] = {packer.finish, Finisher<curve>(task.finish, block + 1),
                                      Finisher<curve>(task.finish, block + 2), Finisher<curve>(task.finish, block + 3)};
   for (int64_t p = 0; p < pixels; ++p) {
-    const int64_t at = p * task.outputs + block * kLanes;
+    const int64_t at = p * task.outStep + block * kLanes;
     __m512 x[4];
     unrolled<4>([&](int b) PRESISI_INLINE {
       x[b] = scaled(finish[b], Multiplied<uint8_t>::kept(buffer, p * 4 + b), skip, at + b * kLanes, 0xffff, skipScale);
@@ -156,7 +185,7 @@ void packTall(const PointwiseTask& task, const void* buffer, const Skip* skip, u
       __m512 x[4];
       unrolled<4>([&](int i) PRESISI_INLINE {
         const int64_t p = first + i < pixels ? first + i : pixels - 1;
-        at[i] = p * task.outputs + (block + b) * kLanes;
+        at[i] = p * task.outStep + (block + b) * kLanes;
         x[i] = scaled(packer.finish, Multiplied<uint8_t>::kept(buffer, p * blocks + b), skip, at[i], mask, skipScale);
       });
       const __m512i bytes = packer(x);
@@ -186,7 +215,7 @@ template <int kWide, typename In, typename Out>
 void finishTile(const PointwiseTask& task, const void* buffer, const void* skip, int64_t from, Out* out, int64_t pixels,
                 int64_t block) {
   const Finish& finish = task.finish;
-  const int64_t begin = from * task.outputs;
+  const int64_t begin = from * task.outStep;
   out += begin;
   if (skip != nullptr) {
     const auto with = [&](const auto* typed) {
@@ -205,11 +234,12 @@ void finishTile(const PointwiseTask& task, const void* buffer, const void* skip,
 }
 
 template <int kCount, int kWide, typename In, typename Out>
-void tiles(const PointwiseTask& task, const In* in, Out* out, const void* skip, int64_t pixels, int64_t block) {
+void tiles(const PointwiseTask& task, const In* in, Out* out, const void* skip, int64_t first, int64_t pixels,
+           int64_t block) {
   alignas(64) uint8_t buffer[kCount * kWide * 64];
   if (pixels < kCount) {
     for (int64_t p = 0; p < pixels; ++p) {
-      multiply<1, kWide, false>(task, in + p * task.inputs, block, nullptr, buffer);
+      multiply<1, kWide, false, In>(task, {task, in, first, p}, block, nullptr, buffer);
       finishTile<kWide, In>(task, buffer, skip, p, out, 1, block);
     }
     return;
@@ -218,54 +248,95 @@ void tiles(const PointwiseTask& task, const In* in, Out* out, const void* skip, 
   // blocks are fetched.
   int64_t p = 0;
   for (; p + kCount < pixels; p += kCount) {
-    multiply<kCount, kWide, false>(task, in + p * task.inputs, block, nullptr, buffer);
+    multiply<kCount, kWide, false, In>(task, {task, in, first, p}, block, nullptr, buffer);
     finishTile<kWide, In>(task, buffer, skip, p, out, kCount, block);
   }
   p = pixels - kCount;
-  const int64_t bytes = task.inputs / Multiplied<In>::kInputs * 64;
+  const int64_t bytes = task.depth() / Multiplied<In>::kInputs * 64;
   const auto* ahead = static_cast<const uint8_t*>(task.weights) + (block + kWide) * bytes;
-  multiply<kCount, kWide, true>(task, in + p * task.inputs, block, ahead, buffer);
+  multiply<kCount, kWide, true, In>(task, {task, in, first, p}, block, ahead, buffer);
   finishTile<kWide, In>(task, buffer, skip, p, out, kCount, block);
 }
 
 template <typename In, typename Out>
-void pointwiseFrom(const PointwiseTask& task, const In* in, Out* out, const void* skip, int64_t pixels,
+void pointwiseFrom(const PointwiseTask& task, const In* in, Out* out, const void* skip, int64_t first, int64_t pixels,
                    int64_t firstBlock, int64_t lastBlock) {
   // Tiles of about 24 sums, at any width.
   int64_t block = firstBlock;
   if (task.tilePixels(pixels) == 6) {
-    for (; lastBlock - block >= 4; block += 4) tiles<6, 4>(task, in, out, skip, pixels, block);
+    for (; lastBlock - block >= 4; block += 4) tiles<6, 4>(task, in, out, skip, first, pixels, block);
   }
   // Four are better two and two than three and one.
-  for (; lastBlock - block >= 3 && lastBlock - block != 4; block += 3) tiles<7, 3>(task, in, out, skip, pixels, block);
-  for (; lastBlock - block >= 2; block += 2) tiles<7, 2>(task, in, out, skip, pixels, block);
-  for (; lastBlock - block >= 1; block += 1) tiles<14, 1>(task, in, out, skip, pixels, block);
+  for (; lastBlock - block >= 3 && lastBlock - block != 4; block += 3) {
+    tiles<7, 3>(task, in, out, skip, first, pixels, block);
+  }
+  for (; lastBlock - block >= 2; block += 2) tiles<7, 2>(task, in, out, skip, first, pixels, block);
+  for (; lastBlock - block >= 1; block += 1) tiles<14, 1>(task, in, out, skip, first, pixels, block);
 }
 
-const uint8_t* flipped(const uint8_t* in, int64_t bytes, void* scratch) {
-  auto* out = static_cast<uint8_t*>(scratch);
-  const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
+/// x + 128, as bytes, for int8; x for uint8.
+inline void flip(const uint8_t* in, int64_t bytes, char by, uint8_t* out) {
+  const __m512i all = _mm512_set1_epi8(by);
   for (int64_t i = 0; i < bytes; i += 64) {
     const __mmask64 mask = bytes - i >= 64 ? ~0ull : (1ull << (bytes - i)) - 1;
-    _mm512_mask_storeu_epi8(out + i, mask, _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, in + i), flip));
+    _mm512_mask_storeu_epi8(out + i, mask, _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, in + i), all));
   }
-  return out;
+}
+
+/// Pixels of three channels as such of four, the last one being 0.
+inline void widen3(const uint8_t* in, int64_t pixels, char by, uint8_t* out) {
+  const __m512i order = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1));
+  // Twelve bytes into each lane of sixteen.
+  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 0, 3, 4, 5, 0, 6, 7, 8, 0, 9, 10, 11, 0);
+  const __m512i all = _mm512_set1_epi8(by);
+  for (int64_t p = 0; p < pixels; p += 16) {
+    const int64_t count = pixels - p >= 16 ? 16 : pixels - p;
+    const __m512i bytes = _mm512_maskz_loadu_epi8((1ull << (3 * count)) - 1, in + 3 * p);
+    const __m512i wide = _mm512_shuffle_epi8(_mm512_permutexvar_epi32(lanes, _mm512_xor_si512(bytes, all)), order);
+    _mm512_mask_storeu_epi32(out + 4 * p, static_cast<__mmask16>((1u << count) - 1), wide);
+  }
 }
 
 }  // namespace
 
-void pointwise(const PointwiseTask& task, const void* in, void* out, const void* skip, int64_t pixels,
+void pointwise(const PointwiseTask& task, const void* in, void* out, const void* skip, int64_t first, int64_t pixels,
                int64_t firstBlock, int64_t lastBlock, void* scratch) {
   auto* floats = static_cast<float*>(out);
   if (!task.integer()) {
-    return pointwiseFrom(task, static_cast<const float*>(in), floats, skip, pixels, firstBlock, lastBlock);
+    return pointwiseFrom(task, static_cast<const float*>(in), floats, skip, first, pixels, firstBlock, lastBlock);
   }
   const auto* bytes = static_cast<const uint8_t*>(in);
-  if (task.source == Element::Int8) bytes = flipped(bytes, pixels * task.inputs, scratch);
-  if (task.toFloat) return pointwiseFrom(task, bytes, floats, skip, pixels, firstBlock, lastBlock);
-  pointwiseFrom(task, bytes, static_cast<uint8_t*>(out), skip, pixels, firstBlock, lastBlock);
+  if (task.source == Element::Int8) {
+    auto* flipped = static_cast<uint8_t*>(scratch);
+    flip(bytes, pixels * task.inputs, static_cast<char>(0x80), flipped);
+    bytes = flipped;
+  }
+  if (task.toFloat) return pointwiseFrom(task, bytes, floats, skip, first, pixels, firstBlock, lastBlock);
+  pointwiseFrom(task, bytes, static_cast<uint8_t*>(out), skip, first, pixels, firstBlock, lastBlock);
 }
 
-extern const ConvolutionKernels kConvolutions = {depthwise, pointwise};
+void pad(const uint8_t* in, bool isSigned, int64_t channels, int64_t left, int64_t width, int64_t right, int64_t step,
+         uint8_t* out) {
+  const char by = isSigned ? static_cast<char>(0x80) : 0;
+  if (in == nullptr) {
+    left += width;
+    width = 0;
+  }
+  __builtin_memset(out, by, static_cast<uint64_t>(left * step));
+  out += left * step;
+  if (channels == step) {
+    flip(in, width * channels, by, out);
+  } else if (channels == 3 && step == 4) {
+    widen3(in, width, by, out);
+  } else {
+    for (int64_t p = 0; p < width; ++p) {
+      __builtin_memset(out + p * step, 0, static_cast<uint64_t>(step));
+      flip(in + p * channels, channels, by, out + p * step);
+    }
+  }
+  __builtin_memset(out + width * step, by, static_cast<uint64_t>(right * step));
+}
+
+extern const ConvolutionKernels kConvolutions = {depthwise, pointwise, pad};
 
 }  // namespace presisi::cpu::avx512
