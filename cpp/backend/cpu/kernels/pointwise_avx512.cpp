@@ -6,8 +6,9 @@ namespace presisi::cpu::avx512 {
 
 namespace {
 
-// Sums of some pixels by some blocks of outputs stay in registers while all inputs pass by. Then they are finished, by
-// way of a buffer: a version of the one for each of the other would be a great many.
+// Sums of some pixels by some blocks of outputs stay in registers while all inputs pass by. Then they are finished:
+// from a buffer, or, for what most products want, in place: a version of the one for each of the
+// other would be a great many.
 
 /// What is multiplied: four bytes or one float of a pixel, with as many of each of the outputs.
 template <typename In>
@@ -78,9 +79,10 @@ struct Pixels {
 };
 
 /// `ahead`, with kAhead: packed weights that will be wanted next, as many as these.
-template <int kCount, int kWide, bool kAhead, typename In>
-inline void multiply(const PointwiseTask& task, const Pixels<kCount, In> pixels, int64_t block, const void* ahead,
-                     void* buffer) {
+/// `end` gets the sums.
+template <int kCount, int kWide, bool kAhead, typename In, typename End>
+PRESISI_INLINE inline void multiplyTo(const PointwiseTask& task, const Pixels<kCount, In> pixels, int64_t block,
+                                      const void* ahead, End&& end) {
   using M = Multiplied<In>;
   const int64_t steps = task.depth() / M::kInputs;
   typename M::Sum sums[kCount * kWide];
@@ -105,7 +107,17 @@ inline void multiply(const PointwiseTask& task, const Pixels<kCount, In> pixels,
       });
     }
   }
-  unrolled<kCount * kWide>([&](int i) PRESISI_INLINE { M::keep(buffer, i, sums[i]); });
+  end(sums);
+}
+
+template <int kCount, int kWide, bool kAhead, typename In>
+inline void multiply(const PointwiseTask& task, const Pixels<kCount, In> pixels, int64_t block, const void* ahead,
+                     void* buffer) {
+  using M = Multiplied<In>;
+  multiplyTo<kCount, kWide, kAhead, In>(
+      task, pixels, block, ahead, [&](const typename M::Sum(&sums)[kCount * kWide]) PRESISI_INLINE {
+        unrolled<kCount * kWide>([&](int i) PRESISI_INLINE { M::keep(buffer, i, sums[i]); });
+      });
 }
 
 struct Nothing {};
@@ -172,6 +184,15 @@ void packWide(const PointwiseTask& task, const void* buffer, const Skip* skip, u
   }
 }
 
+/// To pixels a, b, c and d, `step` apart.
+PRESISI_INLINE inline void storeFour(uint8_t* out, int64_t step, int64_t a, int64_t b, int64_t c, int64_t d,
+                                     __mmask16 mask, __m512i bytes) {
+  store(out + a * step, mask, quarter<0>(bytes));
+  store(out + b * step, mask, quarter<1>(bytes));
+  store(out + c * step, mask, quarter<2>(bytes));
+  store(out + d * step, mask, quarter<3>(bytes));
+}
+
 /// Four pixels of a block at a time. Where there are fewer, the last one stands in.
 template <Curve curve, typename Skip>
 void packTall(const PointwiseTask& task, const void* buffer, const Skip* skip, uint8_t* out, int64_t pixels,
@@ -181,18 +202,13 @@ void packTall(const PointwiseTask& task, const void* buffer, const Skip* skip, u
     const Packer<curve> packer(task.finish, block + b);
     const __mmask16 mask = maskOf(task.outputs, block + b);
     for (int64_t first = 0; first < pixels; first += 4) {
-      int64_t at[4];
+      const auto pixel = [&](int64_t i) { return first + i < pixels ? first + i : pixels - 1; };
       __m512 x[4];
       unrolled<4>([&](int i) PRESISI_INLINE {
-        const int64_t p = first + i < pixels ? first + i : pixels - 1;
-        at[i] = p * task.outStep + (block + b) * kLanes;
-        x[i] = scaled(packer.finish, Multiplied<uint8_t>::kept(buffer, p * blocks + b), skip, at[i], mask, skipScale);
+        x[i] = scaled(packer.finish, Multiplied<uint8_t>::kept(buffer, pixel(i) * blocks + b), skip,
+                      pixel(i) * task.outStep + (block + b) * kLanes, mask, skipScale);
       });
-      const __m512i bytes = packer(x);
-      store(out + at[0], mask, quarter<0>(bytes));
-      store(out + at[1], mask, quarter<1>(bytes));
-      store(out + at[2], mask, quarter<2>(bytes));
-      store(out + at[3], mask, quarter<3>(bytes));
+      storeFour(out + (block + b) * kLanes, task.outStep, pixel(0), pixel(1), pixel(2), pixel(3), mask, packer(x));
     }
   }
 }
@@ -233,6 +249,66 @@ void finishTile(const PointwiseTask& task, const void* buffer, const void* skip,
   });
 }
 
+/// Tiles to bytes where packs(), without a buffer between: what most products are. Returns the first pixel left.
+template <int kCount, int kWide, Curve curve, typename Skip>
+__attribute__((noinline)) int64_t directTiles(const PointwiseTask& task, const uint8_t* in, uint8_t* out,
+                                              const Skip* skip, int64_t first, int64_t pixels, int64_t block) {
+  const __m512 skipScale = _mm512_set1_ps(task.finish.skipScale);
+  const Packer<curve> packer(task.finish, block);
+  const int64_t step = task.outStep;
+  int64_t p = 0;
+  for (; p + kCount < pixels; p += kCount) {
+    const auto finish = [&](const __m512i(&sums)[kCount * kWide]) PRESISI_INLINE {
+      const int64_t begin = p * step + block * kLanes;
+      __m512 x[kCount][kWide];
+      unrolled<kWide>([&](int b) PRESISI_INLINE {
+        const Finisher<curve> finisher(task.finish, block + b);
+        const __mmask16 mask = maskOf(task.outputs, block + b);
+        unrolled<kCount>([&](int i) PRESISI_INLINE {
+          x[i][b] = scaled(finisher, sums[i * kWide + b], skip, begin + i * step + b * kLanes, mask, skipScale);
+        });
+      });
+      if constexpr (kWide == 4) {  // of a pixel, which leave as one register
+        unrolled<kCount>([&](int i) PRESISI_INLINE { _mm512_storeu_si512(out + begin + i * step, packer(x[i])); });
+      } else {
+        unrolled<kWide>([&](int b) PRESISI_INLINE {
+          const __mmask16 mask = maskOf(task.outputs, block + b);
+          unrolled<(kCount + 3) / 4>([&](int four) PRESISI_INLINE {
+            const auto pixel = [four](int i) { return four * 4 + i < kCount ? four * 4 + i : kCount - 1; };
+            const __m512 here[4] = {x[pixel(0)][b], x[pixel(1)][b], x[pixel(2)][b], x[pixel(3)][b]};
+            storeFour(out + begin + b * kLanes, step, pixel(0), pixel(1), pixel(2), pixel(3), mask, packer(here));
+          });
+        });
+      }
+    };
+    multiplyTo<kCount, kWide, false, uint8_t>(task, {task, in, first, p}, block, nullptr, finish);
+  }
+  return p;
+}
+
+template <int kCount, int kWide>
+int64_t directTiles(const PointwiseTask& task, const uint8_t* in, uint8_t* out, const void* skip, int64_t first,
+                    int64_t pixels, int64_t block) {
+  if (!packs(task.finish) || (kWide == 4 && (block + 4) * kLanes > task.outputs)) return 0;
+  const auto with = [&](auto curve, const auto* typed) {
+    return directTiles<kCount, kWide, decltype(curve)::value>(task, in, out, typed, first, pixels, block);
+  };
+  if (skip != nullptr) {
+    switch (task.finish.skip) {
+      case Element::Float: return 0;
+      case Element::Uint8: return with(CurveIs<Curve::None>(), static_cast<const uint8_t*>(skip));
+      case Element::Int8: return with(CurveIs<Curve::None>(), static_cast<const int8_t*>(skip));
+    }
+  }
+  constexpr const Nothing* kNone = nullptr;
+  switch (task.finish.curve) {
+    case Curve::None: return with(CurveIs<Curve::None>(), kNone);
+    case Curve::HardSwish: return with(CurveIs<Curve::HardSwish>(), kNone);
+    case Curve::Pieces: return with(CurveIs<Curve::Pieces>(), kNone);
+    default: return 0;
+  }
+}
+
 template <int kCount, int kWide, typename In, typename Out>
 void tiles(const PointwiseTask& task, const In* in, Out* out, const void* skip, int64_t first, int64_t pixels,
            int64_t block) {
@@ -247,6 +323,10 @@ void tiles(const PointwiseTask& task, const In* in, Out* out, const void* skip, 
   // The last pixels may be computed twice: their number is not always a multiple. During them, the weights of the next
   // blocks are fetched.
   int64_t p = 0;
+  // Seven by three leave too few registers.
+  if constexpr (sizeof(Out) == 1 && kWide != 3) {
+    p = directTiles<kCount, kWide>(task, in, out, skip, first, pixels, block);
+  }
   for (; p + kCount < pixels; p += kCount) {
     multiply<kCount, kWide, false, In>(task, {task, in, first, p}, block, nullptr, buffer);
     finishTile<kWide, In>(task, buffer, skip, p, out, kCount, block);
