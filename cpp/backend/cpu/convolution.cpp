@@ -225,14 +225,15 @@ void execute(const Team& team, const PatchTask& task, int64_t samples, const voi
   const ConvolutionKernels& kernels = *convolutionKernels(true);
   const int64_t height = task.paddedHeight(), lineBytes = product.patches.rowStep,
                 paddedBytes = aligned(task.paddedBytes());
-  const int64_t inside = std::min(task.inWidth, task.paddedWidth() - task.padLeft);
+  // A window may end before the picture does, or begin.
+  const int64_t width = task.paddedWidth(), left = std::min(task.padLeft, width);
+  const int64_t inside = std::min(task.inWidth, width - left);
   share(samples * height, team, [&](int64_t line) {
     const int64_t sample = line / height, y = line % height - task.padTop;
     const bool there = y >= 0 && y < task.inHeight;
-    const uint8_t* from = at(in, (sample * task.inHeight + y) * task.inWidth * task.channels);
-    kernels.pad(there ? from : nullptr, task.isSigned, task.channels, task.padLeft, inside,
-                task.paddedWidth() - task.padLeft - inside, task.step(),
-                at(scratch, sample * paddedBytes + line % height * lineBytes));
+    const void* from = there ? at(in, (sample * task.inHeight + y) * task.inWidth * task.channels) : nullptr;
+    kernels.pad(static_cast<const uint8_t*>(from), task.isSigned, task.channels, left, inside, width - left - inside,
+                task.step(), at(scratch, sample * paddedBytes + line % height * lineBytes));
   });
   team.wait();
   const Panels panels(product, task.outHeight * product.patches.width, team.size);

@@ -122,6 +122,7 @@ const std::vector<PatchCase> kPatchCases = {
     {8, 63, 11, 70, 1, 3, 1, 1, {0, 1, 0, 1}, "", false},
     {6, 44, 3, 2, 3, 3, 1, 1, {2, 2, 2, 2}, "Swish", true},
     {20, 48, 10, 10, 5, 5, 3, 4, {0, 0, 0, 0}, "HardSwish", false},
+    {8, 16, 3, 3, 2, 2, 9, 9, {4, 4, 0, 0}, "", false},  // sees padding alone
 };
 
 std::string describe(const Dims& image, const Dims& weights, const std::string& activation) {

@@ -196,6 +196,15 @@ PRESISI_INLINE inline void store(float* out, __mmask16 mask, __m512 x) {
   }
 }
 
+/// Bytes, each XOR `by`: with 0x80 int8 becomes x + 128.
+inline void flip(const uint8_t* in, int64_t bytes, char by, uint8_t* out) {
+  const __m512i all = _mm512_set1_epi8(by);
+  for (int64_t i = 0; i < bytes; i += 64) {
+    const __mmask64 mask = bytes - i >= 64 ? ~0ull : (1ull << (bytes - i)) - 1;
+    _mm512_mask_storeu_epi8(out + i, mask, _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, in + i), all));
+  }
+}
+
 }  // namespace
 
 }  // namespace presisi::cpu::avx512

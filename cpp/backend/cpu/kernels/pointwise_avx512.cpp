@@ -6,9 +6,9 @@ namespace presisi::cpu::avx512 {
 
 namespace {
 
-// Sums of some pixels by some blocks of outputs stay in registers while all inputs pass by. Then they are finished:
-// from a buffer, or, for what most products want, in place: a version of the one for each of the
-// other would be a great many.
+// Sums of some pixels by some blocks of outputs stay in registers while all inputs pass by. Then they are finished, by
+// way of a buffer, or, for what most products want, in place: a version of the one for each of the other would be a
+// great many.
 
 /// What is multiplied: four bytes or one float of a pixel, with as many of each of the outputs.
 template <typename In>
@@ -354,29 +354,6 @@ void pointwiseFrom(const PointwiseTask& task, const In* in, Out* out, const void
   for (; lastBlock - block >= 1; block += 1) tiles<14, 1>(task, in, out, skip, first, pixels, block);
 }
 
-/// x + 128, as bytes, for int8; x for uint8.
-inline void flip(const uint8_t* in, int64_t bytes, char by, uint8_t* out) {
-  const __m512i all = _mm512_set1_epi8(by);
-  for (int64_t i = 0; i < bytes; i += 64) {
-    const __mmask64 mask = bytes - i >= 64 ? ~0ull : (1ull << (bytes - i)) - 1;
-    _mm512_mask_storeu_epi8(out + i, mask, _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, in + i), all));
-  }
-}
-
-/// Pixels of three channels as such of four, the last one being 0.
-inline void widen3(const uint8_t* in, int64_t pixels, char by, uint8_t* out) {
-  const __m512i order = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1));
-  // Twelve bytes into each lane of sixteen.
-  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 0, 3, 4, 5, 0, 6, 7, 8, 0, 9, 10, 11, 0);
-  const __m512i all = _mm512_set1_epi8(by);
-  for (int64_t p = 0; p < pixels; p += 16) {
-    const int64_t count = pixels - p >= 16 ? 16 : pixels - p;
-    const __m512i bytes = _mm512_maskz_loadu_epi8((1ull << (3 * count)) - 1, in + 3 * p);
-    const __m512i wide = _mm512_shuffle_epi8(_mm512_permutexvar_epi32(lanes, _mm512_xor_si512(bytes, all)), order);
-    _mm512_mask_storeu_epi32(out + 4 * p, static_cast<__mmask16>((1u << count) - 1), wide);
-  }
-}
-
 }  // namespace
 
 void pointwise(const PointwiseTask& task, const void* in, void* out, const void* skip, int64_t first, int64_t pixels,
@@ -393,28 +370,6 @@ void pointwise(const PointwiseTask& task, const void* in, void* out, const void*
   }
   if (task.toFloat) return pointwiseFrom(task, bytes, floats, skip, first, pixels, firstBlock, lastBlock);
   pointwiseFrom(task, bytes, static_cast<uint8_t*>(out), skip, first, pixels, firstBlock, lastBlock);
-}
-
-void pad(const uint8_t* in, bool isSigned, int64_t channels, int64_t left, int64_t width, int64_t right, int64_t step,
-         uint8_t* out) {
-  const char by = isSigned ? static_cast<char>(0x80) : 0;
-  if (in == nullptr) {
-    left += width;
-    width = 0;
-  }
-  __builtin_memset(out, by, static_cast<uint64_t>(left * step));
-  out += left * step;
-  if (channels == step) {
-    flip(in, width * channels, by, out);
-  } else if (channels == 3 && step == 4) {
-    widen3(in, width, by, out);
-  } else {
-    for (int64_t p = 0; p < width; ++p) {
-      __builtin_memset(out + p * step, 0, static_cast<uint64_t>(step));
-      flip(in + p * channels, channels, by, out + p * step);
-    }
-  }
-  __builtin_memset(out + width * step, by, static_cast<uint64_t>(right * step));
 }
 
 extern const ConvolutionKernels kConvolutions = {depthwise, pointwise, pad};
