@@ -14,7 +14,7 @@ namespace {
 constexpr int64_t kWorthThreads = 8'000;
 // Pixels whose inputs stay in the first cache levels while all weights pass by.
 constexpr int64_t kPanel = 64;
-// Rows that a depthwise convolution of floats gathers: they stay in the first-level cache.
+// Rows that a depthwise convolution gathers or weaves: they stay in the first-level cache.
 constexpr int64_t kGatheredBytes = 24 << 10;
 // Where pictures are shared out by rows, into a multiple of so many parts.
 constexpr int64_t kShares = 4;

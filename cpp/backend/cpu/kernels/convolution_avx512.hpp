@@ -72,9 +72,8 @@ struct Finisher {
   PRESISI_INLINE __m512 number(__m512 sum) const { return unrounded<true>(scaled(sum)); }
   /// Behind sums of integers numbers are rounded to 8 bits sooner or later.
   PRESISI_INLINE __m512 number(__m512i sum) const { return unrounded<false>(scaled(sum)); }
-  PRESISI_INLINE __m512 bounded(__m512 x) const {
-    return _mm512_min_ps(high, _mm512_max_ps(low, x));
-  }  // keeps what is not a number
+  /// In this order, what is not a number stays so.
+  PRESISI_INLINE __m512 bounded(__m512 x) const { return _mm512_min_ps(high, _mm512_max_ps(low, x)); }
 
   // What a destination of integers gets, before it is rounded.
   PRESISI_INLINE __m512 integer(__m512 x) const { return bounded(steps(x)); }
