@@ -113,6 +113,13 @@ void runBlock(const Chain& chain, const void* input, const std::vector<const voi
               int64_t sample, int64_t row, int64_t rows, Buffers& buffers) {
   const Kernels& k = kernels();
   const int64_t count = rows * chain.columns;
+  const ChainTensor& to = chain.output;
+  if (chain.stages.empty() && to.dtype == DType::Float32 && to.order == ChainTensor::Order::Pixels &&
+      to.stride == chain.columns) {
+    load(chain.input, input, chain, sample, row, rows,
+         static_cast<float*>(output) + (sample * chain.rows + row) * to.stride);
+    return;
+  }
   float* x = buffers.main.data();
   load(chain.input, input, chain, sample, row, rows, x);
   for (const ChainStage& stage : chain.stages) {
