@@ -140,7 +140,7 @@ class Builder {
     calibration::requireMatch(table.fingerprint, request_.expected);
     thresholds_ = table.thresholds;
     request_.quantize.reduceRange = request_.reduceRange.value_or(probe_.int8Saturates);
-    request_.quantize.packWeights = form_.packedWeights;
+    request_.quantize.packWeights = request_.quantize.weightsAlone = form_.packedWeights;
     quantization::Result result = quantization::insertQdq(model, thresholds_, request_.quantize);
     outcome_.decisions = std::move(result.decisions);
     // Where types are the graph's, what isn't INT8 has to be FP16 in writing to be fast.

@@ -32,7 +32,8 @@ class Placer {
       : graph_(model.graph),
         links_(model.graph),
         types_(graph::specialize(model, graph::inputShapes(model, 1)).types),
-        squeezeExcite_(squeezeExciteNodes(model.graph, links_)) {
+        squeezeExcite_(squeezeExciteNodes(model.graph, links_)),
+        weightsAlone_(options.weightsAlone) {
     findKept(options);
   }
 
@@ -88,7 +89,6 @@ class Placer {
     if (weight->dtype() != DType::Float32 || type == nullptr || type->dtype != DType::Float32) return "not float32";
     if (weight->size() == 0) return "the weight is empty";
     if (!allFinite(*weight)) return "the weight has NaN or infinite values";
-    if (squeezeExcite_.count(index) > 0) return "squeeze-excite branch: tiny, and its gate scales whole channels";
     if (n.is("Conv") || n.is("ConvTranspose")) {
       axis = n.is("Conv") ? 0 : kPerTensor;
       return std::nullopt;
@@ -107,6 +107,13 @@ class Placer {
     int64_t axis = kPerTensor;
     if (const std::optional<std::string> reason = obstacle(index, axis)) {
       decision.reason = *reason;
+    } else if (squeezeExcite_.count(index) > 0) {
+      decision.reason = "squeeze-excite branch: its gate scales whole channels";
+      if (weightsAlone_) {
+        decision.reason += "; weights alone are INT8";
+        placement_.weights[{index, 1}] = axis;
+        placement_.alone.insert({index, 1});
+      }
     } else {
       decision.quantized = true;
       decision.reason = axis == kPerTensor ? "weights per tensor" : "weights per output channel";
@@ -238,6 +245,7 @@ class Placer {
   const onnx::Links links_;
   const std::map<std::string, ops::TensorType> types_;
   const std::set<int> squeezeExcite_;
+  const bool weightsAlone_;
   std::set<int> kept_;
   std::set<int> quantized_;
   std::set<std::string> derived_;  ///< tensors whose scale comes from the inputs of the node that makes them

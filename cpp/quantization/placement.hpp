@@ -27,6 +27,7 @@ struct Placement {
   std::map<std::string, size_t> groupOf;              ///< quantized tensor -> index into groups
   std::vector<ScaleGroup> groups;
   std::map<Edge, int64_t> weights;  ///< weight input -> channel axis, or kPerTensor
+  std::set<Edge> alone;             ///< those of `weights` that meet activations in FP32
   std::vector<Decision> decisions;  ///< one for each Conv, ConvTranspose, Gemm and MatMul, in graph order
 };
 

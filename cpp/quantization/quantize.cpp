@@ -97,7 +97,8 @@ class Inserter {
         std::string& tensor = node.inputs[static_cast<size_t>(input)];
         const auto weight = placement_.weights.find({i, input});
         if (weight != placement_.weights.end()) {
-          tensor = appendWeight(tensor, weight->second);
+          const bool round = placement_.alone.count(weight->first) > 0 && !options_.packWeights;
+          tensor = round ? roundedWeight(tensor, weight->second) : appendWeight(tensor, weight->second);
           continue;
         }
         const auto activation = placement_.activations.find(tensor);
@@ -170,6 +171,7 @@ class Inserter {
     };
     if (options_.packWeights) {
       model_.graph.initializers[pair.quantized] = quantizeWeight(weight, scales, axis, levels);
+      replaced_.insert(name);
     } else {
       append("QuantizeLinear", name, pair.quantized);
     }
@@ -177,12 +179,24 @@ class Inserter {
     return pair.dequantized;
   }
 
-  /// Packed weights leave their FP32 originals behind, unless another node reads them.
+  /// What INT8 weights stand for, as an FP32 constant; made once as well.
+  std::string roundedWeight(const std::string& name, int64_t axis) {
+    const auto [entry, isNew] = rounded_.try_emplace({name, axis});
+    if (!isNew) return entry->second;
+    entry->second = names_.make(name + "_rounded");
+    replaced_.insert(name);
+    const Tensor weight = model_.graph.initializers.at(name);
+    const int levels = weightLevels(options_.reduceRange);
+    const std::vector<float> scales = weightScales(weight, axis, levels);
+    const Tensor quantized = quantizeWeight(weight, scales, axis, levels);
+    model_.graph.initializers[entry->second] = dequantizeWeight(quantized, scales, axis);
+    return entry->second;
+  }
+
+  /// FP32 weights in whose place others were put, unless another node reads them.
   void dropUnusedWeights() {
-    if (!options_.packWeights) return;
     const onnx::Links links(model_.graph);
-    for (const auto& [key, dequantized] : weights_) {
-      const std::string& name = key.first;
+    for (const std::string& name : replaced_) {
       if (links.consumers(name).empty() && !links.isOutput(name)) model_.graph.initializers.erase(name);
     }
   }
@@ -193,7 +207,8 @@ class Inserter {
   const Options& options_;
   NameMaker names_;
   std::map<std::string, Pair> pairs_;
-  std::map<std::pair<std::string, int64_t>, std::string> weights_;
+  std::map<std::pair<std::string, int64_t>, std::string> weights_, rounded_;
+  std::set<std::string> replaced_;
 };
 
 }  // namespace

@@ -18,10 +18,10 @@ struct Slices {
   int64_t inner = 1;
 };
 
-Slices slicesOf(const Tensor& weight, int64_t axis) {
-  if (weight.dtype() != DType::Float32) {
+Slices slicesOf(const Tensor& weight, int64_t axis, DType dtype = DType::Float32) {
+  if (weight.dtype() != dtype) {
     throw Error(ErrorCode::InvalidArgument,
-                std::string("Expected a float32 weight but received ") + name(weight.dtype()));
+                std::string("Expected a weight of ") + name(dtype) + " but received one of " + name(weight.dtype()));
   }
   Slices slices;
   if (axis == kPerTensor) {
@@ -47,6 +47,12 @@ void forEachRun(const Slices& slices, const Visit& visit) {
       visit(static_cast<size_t>(channel), (outer * slices.channels + channel) * slices.inner, slices.inner);
     }
   }
+}
+
+void requireScales(const Slices& slices, const std::vector<float>& scales) {
+  if (static_cast<int64_t>(scales.size()) == slices.channels) return;
+  throw Error(ErrorCode::InvalidArgument,
+              "Expected " + std::to_string(slices.channels) + " scales but received " + std::to_string(scales.size()));
 }
 
 }  // namespace
@@ -77,10 +83,7 @@ std::vector<float> weightScales(const Tensor& weight, int64_t axis, int levels) 
 
 Tensor quantizeWeight(const Tensor& weight, const std::vector<float>& scales, int64_t axis, int levels) {
   const Slices slices = slicesOf(weight, axis);
-  if (static_cast<int64_t>(scales.size()) != slices.channels) {
-    throw Error(ErrorCode::InvalidArgument, "Expected " + std::to_string(slices.channels) + " scales but received " +
-                                                std::to_string(scales.size()));
-  }
+  requireScales(slices, scales);
   Tensor quantized(DType::Int8, weight.dims());
   const float* values = weight.data<float>();
   int8_t* out = quantized.data<int8_t>();
@@ -92,6 +95,18 @@ Tensor quantizeWeight(const Tensor& weight, const std::vector<float>& scales, in
     }
   });
   return quantized;
+}
+
+Tensor dequantizeWeight(const Tensor& quantized, const std::vector<float>& scales, int64_t axis) {
+  const Slices slices = slicesOf(quantized, axis, DType::Int8);
+  requireScales(slices, scales);
+  Tensor weight(DType::Float32, quantized.dims());
+  const int8_t* values = quantized.data<int8_t>();
+  float* out = weight.data<float>();
+  forEachRun(slices, [&](size_t channel, int64_t first, int64_t count) {
+    for (int64_t i = first; i < first + count; ++i) out[i] = static_cast<float>(values[i]) * scales[channel];
+  });
+  return weight;
 }
 
 }  // namespace presisi::quantization

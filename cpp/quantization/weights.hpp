@@ -19,4 +19,7 @@ bool allFinite(const Tensor& weight);
 /// (kPerTensor).
 Tensor quantizeWeight(const Tensor& weight, const std::vector<float>& scales, int64_t axis, int levels);
 
+/// The way back: q * scale.
+Tensor dequantizeWeight(const Tensor& quantized, const std::vector<float>& scales, int64_t axis);
+
 }  // namespace presisi::quantization

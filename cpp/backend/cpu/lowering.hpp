@@ -88,7 +88,8 @@ class Lowering {
   Destination planDestination(const Group& group, const Tail& tail, const Dims& dims, Layout layout,
                               ProductSpec& spec) const;
   int commit(const Destination& plan);
-  int prepareOperands(Matrix& matrix, Layout layout, ProductSpec& spec, backend::LayerInfo& layer);
+  int prepareOperands(const Matrix& matrix, Layout layout, ProductSpec& spec, backend::LayerInfo& layer);
+  bool widenWeights(Matrix& matrix, ProductSpec& spec);
   void emitPrimitive(const Group& group, const Primitive& primitive, const Matrix& matrix, const Dims& packedDims,
                      int input, int output, backend::LayerInfo info);
   bool mayOverwrite(int value, const Group& group) const;

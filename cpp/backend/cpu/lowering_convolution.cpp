@@ -118,6 +118,8 @@ bool Lowering::emitOwnConvolution(const Group& group, const Matrix& matrix, cons
   const bool isPointwise = !grouped && shape[2] * shape[3] == 1 && all(spec.padBegin, 0) &&
                            (!spec.quantization.integer || shape[1] % 4 == 0);
   const bool isPatches = !grouped && !isPointwise && spec.quantization.integer && worthPatches(shape);
+  // Floats by integers are multiplied by one kernel alone.
+  if (!isPointwise && !spec.quantization.integer && spec.weightsType != DType::Float32) return false;
   if (elementCount(spec.destination) == 0 || !all(spec.dilations, 1) || !(isDepthwise || isPointwise || isPatches)) {
     return false;
   }

@@ -80,7 +80,8 @@ FinishData dataOf(const ProductSpec& spec, int64_t channels, const Tensor& packe
   for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
     data.scale[c] = finish.slope * factor;
     data.shift[c] = ((bias.empty() ? 0.0f : bias[c]) * finish.slope + finish.offset) * factor + offset;
-    if (source != Element::Float) data.scale[c] *= spec.quantization.source * spec.quantization.weights[c];
+    // The source's is 1 where only weights are integers.
+    if (spec.weightsType == DType::Int8) data.scale[c] *= spec.quantization.source * spec.quantization.weights[c];
   }
   if (source != Element::Int8) return data;
   // Sixty-four bytes at a time: four of each channel of a block.
@@ -179,6 +180,7 @@ Lowering::OwnKernel Lowering::pointwise(const Matrix& matrix, const ProductSpec&
   auto task = begun<PointwiseTask>(own, out);
   task.outputs = task.outStep = matrix.weights.dim(0);
   task.inputs = matrix.weights.dim(1);
+  task.byteWeights = !task.integer() && spec.weightsType == DType::Int8;
   OwnKernel kernel;
   kernel.name = "presisi_pointwise";
   kernel.input = input;

@@ -262,29 +262,41 @@ void Lowering::emitUnfused(const Group& group) {
 }
 
 /// Decides between integers and floats, brings the input into place and fills in `spec` and `layer` accordingly.
-int Lowering::prepareOperands(Matrix& matrix, Layout layout, ProductSpec& spec, backend::LayerInfo& layer) {
+/// Weights may stay integers where the input is float: see widenWeights().
+int Lowering::prepareOperands(const Matrix& matrix, Layout layout, ProductSpec& spec, backend::LayerInfo& layer) {
   const int given = valueOf(matrix.input);
   const Value& value = program_.values[static_cast<size_t>(given)];
   spec.bias = !matrix.bias.empty();
-  if (matrix.weights.dtype() == DType::Int8) {
+  if (matrix.weights.dtype() != DType::Int8) return convert(given, DType::Float32, layout);
+  spec.weightsType = DType::Int8;
+  spec.quantization.weights = matrix.scales;
+  if (value.quantized()) {
+    layer.requested = layer.precision = "int8";
+    spec.quantization.integer = true;
+    spec.quantization.source = value.scale;
+    spec.sourceType = value.dtype;
+    return convert(given, value.dtype, layout);
+  }
+  const int producer = links_.producer(matrix.input);
+  if (producer >= 0 && node(producer).is("DequantizeLinear")) {
     layer.requested = "int8";
-    if (value.quantized()) {
-      layer.precision = "int8";
-      spec.quantization.integer = true;
-      spec.quantization.source = value.scale;
-      spec.quantization.weights = matrix.scales;
-      spec.weightsType = DType::Int8;
-      spec.sourceType = value.dtype;
-      return convert(given, value.dtype, layout);
-    }
     layer.reason = "its input is not quantized per tensor with zero point 0";
-    Tensor real = weights_.plain(matrix.weights).cast(DType::Float32);
-    const int64_t each = real.size() / real.dim(0);
-    for (int64_t i = 0; i < real.size(); ++i) real.data<float>()[i] *= matrix.scales[static_cast<size_t>(i / each)];
-    matrix.weights = real;
-    matrix.weightsName += "\nfloat";
   }
   return convert(given, DType::Float32, layout);
+}
+
+/// Turns weights of integers to floats where the input is float: not every kernel multiplies the two. False where there
+/// is nothing to turn.
+bool Lowering::widenWeights(Matrix& matrix, ProductSpec& spec) {
+  if (spec.weightsType == DType::Float32 || spec.quantization.integer) return false;
+  Tensor real = weights_.plain(matrix.weights).cast(DType::Float32);
+  const int64_t each = real.size() / real.dim(0);
+  for (int64_t i = 0; i < real.size(); ++i) real.data<float>()[i] *= matrix.scales[static_cast<size_t>(i / each)];
+  matrix.weights = real;
+  matrix.weightsName += "\nfloat";
+  spec.weightsType = DType::Float32;
+  spec.quantization.weights.clear();
+  return true;
 }
 
 void Lowering::emitConvolution(const Group& group) {
@@ -314,6 +326,7 @@ void Lowering::emitConvolution(const Group& group) {
   if (tail.quantize >= 0 && !spec.quantization.integer) return emitUnfused(group);
   const Destination plan = planDestination(group, tail, out, Layout::Nhwc, spec);
   if (emitOwnConvolution(group, matrix, spec, plan, input, layer)) return;
+  if (widenWeights(matrix, spec) && emitOwnConvolution(group, matrix, spec, plan, input, layer)) return;
   // A sum of integers in the destination's scale would round twice, and cut off what only the sum brings into range.
   const bool lossy = plan.skip >= 0 && plan.skipBy == SkipBy::Convert && plan.value.quantized();
   Primitive primitive;
@@ -337,6 +350,7 @@ void Lowering::emitProduct(const Group& group) {
   if (tail.quantize >= 0 && !spec.quantization.integer) return emitUnfused(group);
   const Destination plan = planDestination(group, tail, out, Layout::RowMajor, spec);
   if (emitOwnProduct(group, matrix, spec, plan, input, layer)) return;
+  if (widenWeights(matrix, spec) && emitOwnProduct(group, matrix, spec, plan, input, layer)) return;
   Primitive primitive;
   if (!createInnerProduct(spec, primitive)) return emitUnfused(group);
   emitPrimitive(group, primitive, matrix, {spec.columns, spec.inner}, input, commit(plan), std::move(layer));

@@ -406,6 +406,33 @@ std::vector<NamedModel> floatModels() {
     b.node("Relu", {"n"}, {"r"}).node("Conv", {"r", "w3"}, {"y"});
     all.push_back({"prepared of " + by(size, size), finish(b, "y"), 0});
   }
+  {
+    // Weights alone are quantized, and what reads them is 1x1.
+    ModelBuilder b;
+    b.input("x", {-1, 20, 5, 7});
+    quantizedWeights(b, "w0", {70, 20, 1, 1}, 0);
+    b.weight("b0", {70}).node("Conv", {"x", "w0", "b0"}, {"c0"}).node("Swish", {"c0"}, {"a"}, {}, onnx::kPresisiDomain);
+    b.node("GlobalAveragePool", {"a"}, {"p"});
+    quantizedConv(b, "p", "c1", {36, 70, 1, 1});
+    b.node("Relu", {"c1"}, {"r"});
+    quantizedConv(b, "r", "c2", {70, 36, 1, 1});
+    b.node("HardSigmoid", {"c2"}, {"g"}, {Attribute::ofFloat("alpha", 1.0f / 6)}).node("Mul", {"a", "g"}, {"m"});
+    quantizedWeights(b, "w3", {70, 70, 1, 1}, 0);
+    b.node("Conv", {"m", "w3"}, {"c3"}).node("Add", {"c3", "a"}, {"y"});
+    all.push_back({"weights of int8", finish(b, "y"), 0});
+  }
+  {
+    // The same of convolutions that multiply floats alone, and of products.
+    ModelBuilder b;
+    b.input("x", {-1, 8, 6, 6});
+    quantizedConv(b, "x", "c1", {24, 8, 3, 3});
+    quantizedConv(b, "c1", "c2", {24, 1, 5, 5}, 24);
+    b.node("GlobalAveragePool", {"c2"}, {"p"}).node("Flatten", {"p"}, {"f"});
+    quantizedWeights(b, "w3", {33, 24}, 0);
+    quantizedWeights(b, "w4", {33, 5}, 1);
+    b.node("Gemm", {"f", "w3"}, {"g"}, {Attribute::ofInt("transB", 1)}).node("MatMul", {"g", "w4"}, {"y"});
+    all.push_back({"larger kernels and products, weights of int8", finish(b, "y"), 0});
+  }
   for (const ExpandedCase& c : kExpandedCases) {
     ModelBuilder b;
     b.input("x", {-1, c.inputs, c.height, c.width})

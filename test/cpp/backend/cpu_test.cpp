@@ -175,6 +175,35 @@ TEST_CASE("convolutions take our own kernels where the processor has the instruc
 #endif
 }
 
+TEST_CASE("weights of int8 that meet floats stay bytes in 1x1 convolutions, and survive serialization") {
+  backend::Backend* backend = cpu();
+  if (backend == nullptr) return;
+  for (const test::NamedModel& named : test::floatModels()) {
+    if (named.name != "weights of int8") continue;
+    const auto engine = backend->build(named.model, {}, {}, {});
+    int64_t weights = 0;
+    for (const backend::LayerInfo& layer : engine->layers()) {
+      if (layer.macs == 0) continue;
+      CHECK(layer.requested == "fp32");
+      CHECK(layer.precision == "fp32");
+      CHECK(layer.reason.empty());
+      weights += layer.weightBytes;
+    }
+    const int64_t numbers = 20 * 70 + 2 * 70 * 36 + 70 * 70;
+    bool bytes = false;
+#if defined(__x86_64__)
+    bytes = __builtin_cpu_supports("avx512bw");
+#endif
+    CHECK(weights == (bytes ? numbers : 4 * numbers));
+    const auto plan = std::make_shared<std::string>(engine->serialize());
+    const auto again = backend->load(reinterpret_cast<const uint8_t*>(plan->data()), plan->size(), plan, {});
+    const backend::Feeds feeds = feedsFor(named.model, 1);
+    CHECK(again->createSession({})->run(feeds)[0].toFloats() == engine->createSession({})->run(feeds)[0].toFloats());
+    return;
+  }
+  FAIL("the model is not there");
+}
+
 TEST_CASE("residual sums, activations and quantization are fused into the convolution") {
   backend::Backend* backend = cpu();
   if (backend == nullptr) return;

@@ -223,7 +223,14 @@ TEST_CASE("placement: squeeze-excite stays in FP32, a head of convolutions doesn
     const auto decision = decisionOn(net.model, node);
     CHECK_FALSE(decision.quantized);
     CHECK(decision.reason.find("squeeze-excite") != std::string::npos);
+    CHECK(decision.reason.find("INT8") == std::string::npos);
   }
+  Options alone;
+  alone.weightsAlone = true;
+  CHECK(activationsToCalibrate(net.model, alone) == Names{"x", "scaled", "pooled", "flat"});
+  CHECK(decisionOn(net.model, "e1_node", alone).reason.find("weights alone are INT8") != std::string::npos);
+  alone.keepFloat = {"e1_node"};
+  CHECK(decisionOn(net.model, "e1_node", alone).reason == "kept in FP32 as asked");
   for (const char* node : {"a_node", "d_node", "h1_node", "y_node"}) CHECK(decisionOn(net.model, node).quantized);
 }
 

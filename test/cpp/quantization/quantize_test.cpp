@@ -131,6 +131,36 @@ TEST_CASE("quantize: the model means nearly the same, however its weights are st
   CHECK(test::difference(test::interpret(reduced, {{"x", x}}), expected) < 0.04);
 }
 
+TEST_CASE("quantize: weights of squeeze-excite alone, as bytes or as what they stand for") {
+  ModelBuilder b;
+  b.input("x", {-1, 8, 5, 5}).weight("w", {8, 8, 1, 1}).weight("w1", {2, 8, 1, 1}).weight("w2", {8, 2, 1, 1});
+  b.node("Conv", {"x", "w"}, {"a"}).node("GlobalAveragePool", {"a"}, {"p"}).node("Conv", {"p", "w1"}, {"e1"});
+  b.node("Relu", {"e1"}, {"e2"}).node("Conv", {"e2", "w2"}, {"e3"}).node("Sigmoid", {"e3"}, {"gate"});
+  b.node("Mul", {"a", "gate"}, {"y"}).output("y");
+  const Tensor x = b.random({2, 8, 5, 5});
+  Options options;
+  const auto thresholds = calibrated(b.model, x, options);
+  const onnx::Model plain = insertQdq(b.model, thresholds, options).model;
+  CHECK(plain.graph.initializer("w1") != nullptr);
+
+  options.weightsAlone = true;
+  const onnx::Model rounded = insertQdq(b.model, thresholds, options).model;
+  CHECK(test::source(rounded, "e1", 0) == "float");
+  CHECK(test::source(rounded, "e1", 1) == "float");
+  CHECK(rounded.graph.initializer("w1") == nullptr);
+  const auto expected = test::interpret(rounded, {{"x", x}});
+  CHECK(test::difference(expected, test::interpret(plain, {{"x", x}})) > 0);
+  CHECK(test::difference(expected, test::interpret(b.model, {{"x", x}})) < 0.02);
+
+  options.packWeights = true;
+  const onnx::Model packed = insertQdq(b.model, thresholds, options).model;
+  CHECK(test::source(packed, "e1", 0) == "float");
+  CHECK(test::source(packed, "e1", 1) == "w1_quantized");
+  CHECK(packed.graph.initializers.at("w1_quantized").dtype() == DType::Int8);
+  CHECK(packed.graph.initializer("w1") == nullptr);
+  CHECK(test::difference(test::interpret(packed, {{"x", x}}), expected) == 0);
+}
+
 TEST_CASE("quantize: unsigned activations where nothing is negative") {
   const onnx::Model model = convNet();
   Options options;

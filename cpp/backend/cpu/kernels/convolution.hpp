@@ -78,6 +78,7 @@ struct PointwiseTask {
   int64_t outStep = 0;  ///< elements from pixel to pixel of the destination: `outputs`, unless it is a slice
   Patches patches;
   Element source = Element::Float;
+  bool byteWeights = false;  ///< of floats: int8
   /// Integers: [block of outputs][row][quad of inputs][output][input of the quad]. Floats: [block of
   /// outputs][row][input][output].
   const void* weights = nullptr;

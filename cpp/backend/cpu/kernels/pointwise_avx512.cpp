@@ -11,13 +11,12 @@ namespace {
 // great many.
 
 /// What is multiplied: four bytes or one float of a pixel, with as many of each of the outputs.
-template <typename In>
-struct Multiplied;
-
-template <>
-struct Multiplied<uint8_t> {
+struct Bytes {
+  using In = uint8_t;
   using Sum = __m512i;
+  using Sums = Bytes;  ///< that does what there is to do with sums
   static constexpr int64_t kInputs = 4;
+  static constexpr int64_t kWeightBytes = 64;
   static __m512i start(const Finish& finish, int64_t block) {
     return _mm512_loadu_si512(finish.start + block * kLanes);
   }
@@ -27,7 +26,7 @@ struct Multiplied<uint8_t> {
     return _mm512_set1_epi32(quad);
   }
   static __m512i weights(const void* packed, int64_t at) {
-    return _mm512_loadu_si512(static_cast<const uint8_t*>(packed) + at * 64);
+    return _mm512_loadu_si512(static_cast<const char*>(packed) + at * kWeightBytes);
   }
   static void keep(void* buffer, int64_t at, __m512i sums) {
     _mm512_store_si512(static_cast<__m512i*>(buffer) + at, sums);
@@ -37,10 +36,12 @@ struct Multiplied<uint8_t> {
   }
 };
 
-template <>
-struct Multiplied<float> {
+struct Floats {
+  using In = float;
   using Sum = __m512;
+  using Sums = Floats;
   static constexpr int64_t kInputs = 1;
+  static constexpr int64_t kWeightBytes = 64;
   static __m512 start(const Finish&, int64_t) { return _mm512_setzero_ps(); }
   static __m512 broadcast(const float* in) { return _mm512_set1_ps(*in); }
   static __m512 weights(const void* packed, int64_t at) {
@@ -51,6 +52,15 @@ struct Multiplied<float> {
   }
   static __m512 kept(const void* buffer, int64_t at) {
     return _mm512_load_ps(static_cast<const float*>(buffer) + at * kLanes);
+  }
+};
+
+/// Floats by weights of int8.
+struct FloatsByBytes : Floats {
+  static constexpr int64_t kWeightBytes = 16;
+  static __m512 weights(const void* packed, int64_t at) {
+    const __m128i bytes = _mm_loadu_si128(static_cast<const __m128i*>(packed) + at);
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes));
   }
 };
 
@@ -80,10 +90,9 @@ struct Pixels {
 
 /// `ahead`, with kAhead: packed weights that will be wanted next, as many as these.
 /// `end` gets the sums.
-template <int kCount, int kWide, bool kAhead, typename In, typename End>
-PRESISI_INLINE inline void multiplyTo(const PointwiseTask& task, const Pixels<kCount, In> pixels, int64_t block,
-                                      const void* ahead, End&& end) {
-  using M = Multiplied<In>;
+template <int kCount, int kWide, bool kAhead, typename M, typename End>
+PRESISI_INLINE inline void multiplyTo(const PointwiseTask& task, const Pixels<kCount, typename M::In> pixels,
+                                      int64_t block, const void* ahead, End&& end) {
   const int64_t steps = task.depth() / M::kInputs;
   typename M::Sum sums[kCount * kWide];
   unrolled<kWide>([&](int b) PRESISI_INLINE {
@@ -95,11 +104,11 @@ PRESISI_INLINE inline void multiplyTo(const PointwiseTask& task, const Pixels<kC
   int64_t at = block * steps;
   for (int64_t row = 0; row < rows; ++row) {
     const int64_t begin = row * rowStep;
-    for (int64_t i = begin; i < begin + inputs; i += M::kInputs, ++at, lines += kWide * 64) {
+    for (int64_t i = begin; i < begin + inputs; i += M::kInputs, ++at, lines += kWide * M::kWeightBytes) {
       typename M::Sum w[kWide];
       unrolled<kWide>([&](int b) PRESISI_INLINE {
         w[b] = M::weights(weights, at + b * steps);
-        if constexpr (kAhead) _mm_prefetch(lines + b * 64, _MM_HINT_T1);
+        if constexpr (kAhead) _mm_prefetch(lines + b * M::kWeightBytes, _MM_HINT_T1);
       });
       unrolled<kCount>([&](int p) PRESISI_INLINE {
         const auto x = M::broadcast(pixels.at[p] + i);
@@ -110,11 +119,10 @@ PRESISI_INLINE inline void multiplyTo(const PointwiseTask& task, const Pixels<kC
   end(sums);
 }
 
-template <int kCount, int kWide, bool kAhead, typename In>
-inline void multiply(const PointwiseTask& task, const Pixels<kCount, In> pixels, int64_t block, const void* ahead,
-                     void* buffer) {
-  using M = Multiplied<In>;
-  multiplyTo<kCount, kWide, kAhead, In>(
+template <int kCount, int kWide, bool kAhead, typename M>
+inline void multiply(const PointwiseTask& task, const Pixels<kCount, typename M::In> pixels, int64_t block,
+                     const void* ahead, void* buffer) {
+  multiplyTo<kCount, kWide, kAhead, M>(
       task, pixels, block, ahead, [&](const typename M::Sum(&sums)[kCount * kWide]) PRESISI_INLINE {
         unrolled<kCount * kWide>([&](int i) PRESISI_INLINE { M::keep(buffer, i, sums[i]); });
       });
@@ -144,7 +152,7 @@ inline __m512 scaled(const Finisher<curve>& finish, Sum sum, const Skip* skip, i
 }
 
 /// `skip` lies as `out` does; both begin at the tile's first pixel.
-template <Curve curve, typename In, typename Skip, typename Out>
+template <Curve curve, typename M, typename Skip, typename Out>
 void finishTile(const PointwiseTask& task, const void* buffer, const Skip* skip, Out* out, int64_t pixels,
                 int64_t block, int64_t blocks) {
   const int64_t outputs = task.outputs, step = task.outStep;
@@ -154,7 +162,7 @@ void finishTile(const PointwiseTask& task, const void* buffer, const Skip* skip,
     const __mmask16 mask = maskOf(outputs, block + b);
     for (int64_t p = 0; p < pixels; ++p) {
       const int64_t at = p * step + (block + b) * kLanes;
-      const auto sum = Multiplied<In>::kept(buffer, p * blocks + b);
+      const auto sum = M::kept(buffer, p * blocks + b);
       if constexpr (sizeof(Out) == 1) {
         store(out + at, mask, finish.integer(scaled(finish, sum, skip, at, mask, skipScale)));
       } else if constexpr (kThere<Skip>) {
@@ -178,7 +186,7 @@ void packWide(const PointwiseTask& task, const void* buffer, const Skip* skip, u
     const int64_t at = p * task.outStep + block * kLanes;
     __m512 x[4];
     unrolled<4>([&](int b) PRESISI_INLINE {
-      x[b] = scaled(finish[b], Multiplied<uint8_t>::kept(buffer, p * 4 + b), skip, at + b * kLanes, 0xffff, skipScale);
+      x[b] = scaled(finish[b], Bytes::kept(buffer, p * 4 + b), skip, at + b * kLanes, 0xffff, skipScale);
     });
     _mm512_storeu_si512(out + at, packer(x));
   }
@@ -205,7 +213,7 @@ void packTall(const PointwiseTask& task, const void* buffer, const Skip* skip, u
       const auto pixel = [&](int64_t i) { return first + i < pixels ? first + i : pixels - 1; };
       __m512 x[4];
       unrolled<4>([&](int i) PRESISI_INLINE {
-        x[i] = scaled(packer.finish, Multiplied<uint8_t>::kept(buffer, pixel(i) * blocks + b), skip,
+        x[i] = scaled(packer.finish, Bytes::kept(buffer, pixel(i) * blocks + b), skip,
                       pixel(i) * task.outStep + (block + b) * kLanes, mask, skipScale);
       });
       storeFour(out + (block + b) * kLanes, task.outStep, pixel(0), pixel(1), pixel(2), pixel(3), mask, packer(x));
@@ -213,7 +221,7 @@ void packTall(const PointwiseTask& task, const void* buffer, const Skip* skip, u
   }
 }
 
-template <int kWide, Curve curve, typename In, typename Skip, typename Out>
+template <int kWide, Curve curve, typename M, typename Skip, typename Out>
 void finishTile(const PointwiseTask& task, const void* buffer, const Skip* skip, Out* out, int64_t pixels,
                 int64_t block) {
   if constexpr (sizeof(Out) == 1) {
@@ -224,10 +232,10 @@ void finishTile(const PointwiseTask& task, const void* buffer, const Skip* skip,
       return packTall<curve>(task, buffer, skip, out, pixels, block, kWide);
     }
   }
-  finishTile<curve, In>(task, buffer, skip, out, pixels, block, kWide);
+  finishTile<curve, M>(task, buffer, skip, out, pixels, block, kWide);
 }
 
-template <int kWide, typename In, typename Out>
+template <int kWide, typename M, typename Out>
 void finishTile(const PointwiseTask& task, const void* buffer, const void* skip, int64_t from, Out* out, int64_t pixels,
                 int64_t block) {
   const Finish& finish = task.finish;
@@ -235,7 +243,7 @@ void finishTile(const PointwiseTask& task, const void* buffer, const void* skip,
   out += begin;
   if (skip != nullptr) {
     const auto with = [&](const auto* typed) {
-      finishTile<kWide, Curve::None, In>(task, buffer, typed + begin, out, pixels, block);
+      finishTile<kWide, Curve::None, M>(task, buffer, typed + begin, out, pixels, block);
     };
     switch (finish.skip) {
       case Element::Float: return with(static_cast<const float*>(skip));
@@ -244,8 +252,8 @@ void finishTile(const PointwiseTask& task, const void* buffer, const void* skip,
     }
   }
   withCurve(finish.curve, [&](auto curve) {
-    finishTile<kWide, decltype(curve)::value, In>(task, buffer, static_cast<const Nothing*>(nullptr), out, pixels,
-                                                  block);
+    finishTile<kWide, decltype(curve)::value, M>(task, buffer, static_cast<const Nothing*>(nullptr), out, pixels,
+                                                 block);
   });
 }
 
@@ -281,7 +289,7 @@ __attribute__((noinline)) int64_t directTiles(const PointwiseTask& task, const u
         });
       }
     };
-    multiplyTo<kCount, kWide, false, uint8_t>(task, {task, in, first, p}, block, nullptr, finish);
+    multiplyTo<kCount, kWide, false, Bytes>(task, {task, in, first, p}, block, nullptr, finish);
   }
   return p;
 }
@@ -309,14 +317,14 @@ int64_t directTiles(const PointwiseTask& task, const uint8_t* in, uint8_t* out, 
   }
 }
 
-template <int kCount, int kWide, typename In, typename Out>
-void tiles(const PointwiseTask& task, const In* in, Out* out, const void* skip, int64_t first, int64_t pixels,
-           int64_t block) {
+template <int kCount, int kWide, typename M, typename Out>
+void tiles(const PointwiseTask& task, const typename M::In* in, Out* out, const void* skip, int64_t first,
+           int64_t pixels, int64_t block) {
   alignas(64) uint8_t buffer[kCount * kWide * 64];
   if (pixels < kCount) {
     for (int64_t p = 0; p < pixels; ++p) {
-      multiply<1, kWide, false, In>(task, {task, in, first, p}, block, nullptr, buffer);
-      finishTile<kWide, In>(task, buffer, skip, p, out, 1, block);
+      multiply<1, kWide, false, M>(task, {task, in, first, p}, block, nullptr, buffer);
+      finishTile<kWide, typename M::Sums>(task, buffer, skip, p, out, 1, block);
     }
     return;
   }
@@ -328,30 +336,30 @@ void tiles(const PointwiseTask& task, const In* in, Out* out, const void* skip, 
     p = directTiles<kCount, kWide>(task, in, out, skip, first, pixels, block);
   }
   for (; p + kCount < pixels; p += kCount) {
-    multiply<kCount, kWide, false, In>(task, {task, in, first, p}, block, nullptr, buffer);
-    finishTile<kWide, In>(task, buffer, skip, p, out, kCount, block);
+    multiply<kCount, kWide, false, M>(task, {task, in, first, p}, block, nullptr, buffer);
+    finishTile<kWide, typename M::Sums>(task, buffer, skip, p, out, kCount, block);
   }
   p = pixels - kCount;
-  const int64_t bytes = task.depth() / Multiplied<In>::kInputs * 64;
+  const int64_t bytes = task.depth() / M::kInputs * M::kWeightBytes;
   const auto* ahead = static_cast<const uint8_t*>(task.weights) + (block + kWide) * bytes;
-  multiply<kCount, kWide, true, In>(task, {task, in, first, p}, block, ahead, buffer);
-  finishTile<kWide, In>(task, buffer, skip, p, out, kCount, block);
+  multiply<kCount, kWide, true, M>(task, {task, in, first, p}, block, ahead, buffer);
+  finishTile<kWide, typename M::Sums>(task, buffer, skip, p, out, kCount, block);
 }
 
-template <typename In, typename Out>
-void pointwiseFrom(const PointwiseTask& task, const In* in, Out* out, const void* skip, int64_t first, int64_t pixels,
-                   int64_t firstBlock, int64_t lastBlock) {
+template <typename M, typename Out>
+void pointwiseFrom(const PointwiseTask& task, const typename M::In* in, Out* out, const void* skip, int64_t first,
+                   int64_t pixels, int64_t firstBlock, int64_t lastBlock) {
   // Tiles of about 24 sums, at any width.
   int64_t block = firstBlock;
   if (task.tilePixels(pixels) == 6) {
-    for (; lastBlock - block >= 4; block += 4) tiles<6, 4>(task, in, out, skip, first, pixels, block);
+    for (; lastBlock - block >= 4; block += 4) tiles<6, 4, M>(task, in, out, skip, first, pixels, block);
   }
   // Four are better two and two than three and one.
   for (; lastBlock - block >= 3 && lastBlock - block != 4; block += 3) {
-    tiles<7, 3>(task, in, out, skip, first, pixels, block);
+    tiles<7, 3, M>(task, in, out, skip, first, pixels, block);
   }
-  for (; lastBlock - block >= 2; block += 2) tiles<7, 2>(task, in, out, skip, first, pixels, block);
-  for (; lastBlock - block >= 1; block += 1) tiles<14, 1>(task, in, out, skip, first, pixels, block);
+  for (; lastBlock - block >= 2; block += 2) tiles<7, 2, M>(task, in, out, skip, first, pixels, block);
+  for (; lastBlock - block >= 1; block += 1) tiles<14, 1, M>(task, in, out, skip, first, pixels, block);
 }
 
 }  // namespace
@@ -360,7 +368,9 @@ void pointwise(const PointwiseTask& task, const void* in, void* out, const void*
                int64_t firstBlock, int64_t lastBlock, void* scratch) {
   auto* floats = static_cast<float*>(out);
   if (!task.integer()) {
-    return pointwiseFrom(task, static_cast<const float*>(in), floats, skip, first, pixels, firstBlock, lastBlock);
+    const auto* numbers = static_cast<const float*>(in);
+    const auto run = task.byteWeights ? pointwiseFrom<FloatsByBytes, float> : pointwiseFrom<Floats, float>;
+    return run(task, numbers, floats, skip, first, pixels, firstBlock, lastBlock);
   }
   const auto* bytes = static_cast<const uint8_t*>(in);
   if (task.source == Element::Int8) {
@@ -368,8 +378,8 @@ void pointwise(const PointwiseTask& task, const void* in, void* out, const void*
     flip(bytes, pixels * task.inputs, static_cast<char>(0x80), flipped);
     bytes = flipped;
   }
-  if (task.toFloat) return pointwiseFrom(task, bytes, floats, skip, first, pixels, firstBlock, lastBlock);
-  pointwiseFrom(task, bytes, static_cast<uint8_t*>(out), skip, first, pixels, firstBlock, lastBlock);
+  if (task.toFloat) return pointwiseFrom<Bytes>(task, bytes, floats, skip, first, pixels, firstBlock, lastBlock);
+  pointwiseFrom<Bytes>(task, bytes, static_cast<uint8_t*>(out), skip, first, pixels, firstBlock, lastBlock);
 }
 
 extern const ConvolutionKernels kConvolutions = {depthwise, pointwise, pad};
