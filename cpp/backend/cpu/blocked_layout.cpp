@@ -1,7 +1,5 @@
 #include "backend/cpu/blocked_layout.hpp"
 
-#include <cstring>
-
 namespace presisi::cpu {
 
 namespace {
@@ -32,8 +30,10 @@ std::vector<Dims> offsetsOf(const BlockedLayout& layout) {
 template <typename F>
 void forEachOffset(const BlockedLayout& layout, F&& f) {
   const std::vector<Dims> offsets = offsetsOf(layout);
-  const size_t rank = layout.dims.size();
   if (elementCount(layout.dims) == 0) return;
+  // The innermost loop is over the last axis that has a length: weights of 1x1 convolutions end in two that have none.
+  size_t rank = layout.dims.size();
+  while (rank > 1 && layout.dims[rank - 1] == 1) --rank;
   const Dims& inner = offsets[rank - 1];
   Dims position(rank, 0);
   for (;;) {
@@ -46,6 +46,17 @@ void forEachOffset(const BlockedLayout& layout, F&& f) {
       if (!more) position[axis] = 0;
     }
     if (!more) return;
+  }
+}
+
+/// Calls `f` with a number as wide as the elements of this type.
+template <typename F>
+void withWidth(DType dtype, F&& f) {
+  switch (byteSize(dtype)) {
+    case 1: return f(uint8_t());
+    case 2: return f(uint16_t());
+    case 4: return f(uint32_t());
+    default: return f(uint64_t());
   }
 }
 
@@ -64,24 +75,22 @@ int64_t extent(const BlockedLayout& layout) {
 
 Tensor unpack(const Tensor& packed, const BlockedLayout& layout) {
   Tensor plain(packed.dtype(), packed.dims());
-  const size_t width = byteSize(packed.dtype());
-  const uint8_t* from = packed.data<uint8_t>();
-  uint8_t* to = plain.data<uint8_t>();
-  forEachOffset(layout, [&](int64_t offset) {
-    std::memcpy(to, from + static_cast<size_t>(offset) * width, width);
-    to += width;
+  withWidth(packed.dtype(), [&](auto element) {
+    using Element = decltype(element);
+    const auto* from = static_cast<const Element*>(packed.data<void>());
+    auto* to = static_cast<Element*>(plain.data<void>());
+    forEachOffset(layout, [&](int64_t offset) { *to++ = from[offset]; });
   });
   return plain;
 }
 
 Tensor pack(const Tensor& plain, const BlockedLayout& layout) {
   Tensor packed(plain.dtype(), {extent(layout)});
-  const size_t width = byteSize(plain.dtype());
-  const uint8_t* from = plain.data<uint8_t>();
-  uint8_t* to = packed.data<uint8_t>();
-  forEachOffset(layout, [&](int64_t offset) {
-    std::memcpy(to + static_cast<size_t>(offset) * width, from, width);
-    from += width;
+  withWidth(plain.dtype(), [&](auto element) {
+    using Element = decltype(element);
+    const auto* from = static_cast<const Element*>(plain.data<void>());
+    auto* to = static_cast<Element*>(packed.data<void>());
+    forEachOffset(layout, [&](int64_t offset) { to[offset] = *from++; });
   });
   return packed;
 }
