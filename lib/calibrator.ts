@@ -20,6 +20,7 @@ import {
 } from './images.js';
 import {
   type CalibratorHandle,
+  type Control,
   type ModelHandle,
   type NativeFingerprint,
   type NativeImages,
@@ -134,17 +135,21 @@ class CalibrationRun {
     // Exporters that fix the batch leave no choice; all other networks take what the caller wants.
     const fixed = model.inputs[0]?.dims[0] ?? -1;
     const batchSize = fixed > 0 ? fixed : 'images' in calibration ? (calibration.batchSize ?? 8) : MAX_FEED_BATCH;
-    const calibrator = await this.#create(model.handle, batchSize);
+    const control = this.#scope.spans.traced(this.#scope.control);
+    const creating = this.#create(model.handle, batchSize, control);
+    creating.catch(() => {}); // awaited below
     try {
       if ('images' in calibration) {
-        const control = this.#scope.spans.traced(this.#scope.control);
-        const consume = (images: NativeImages): Promise<number> => native().collectImages(calibrator, images, control);
-        await this.collectImages(consume, calibration, batchSize, fixed > 0);
-      } else await this.#collectFeeds(calibrator, calibration);
+        const consume = async (images: NativeImages): Promise<number> =>
+          native().collectImages(await creating, images, control);
+        await this.collectImages(consume, calibration, batchSize, fixed > 0, creating);
+      } else await this.#collectFeeds(await creating, calibration);
     } catch (error) {
-      await native().closeHandle(calibrator);
+      const made = await creating.catch(() => undefined);
+      if (made !== undefined) await native().closeHandle(made);
       throw error;
     }
+    const calibrator = await creating;
     const { modelSha256, preprocessing } = this.#job;
     const fingerprint = {
       model: modelSha256,
@@ -155,21 +160,20 @@ class CalibrationRun {
     return { solve: (method, percentile) => this.#solve(calibrator, { method, percentile, fingerprint }) };
   }
 
-  async #create(model: ModelHandle, maxBatch: number): Promise<CalibratorHandle> {
+  async #create(model: ModelHandle, maxBatch: number, control: Control): Promise<CalibratorHandle> {
     const { backend, threads, unsignedActivations, keepFloat } = this.#job;
     const options = { backend, threads, maxBatch, unsignedActivations, keepFloat };
-    const { handle } = await this.#scope.spans.job(this.#scope.control, (control) =>
-      native().createCalibrator(model, options, control),
-    );
+    const { handle } = await native().createCalibrator(model, options, control);
     return handle;
   }
 
-  /** `consume` takes a batch and tells how many pictures it has seen. */
+  /** `consume` takes a batch and tells how many pictures it has seen; `ready` is when it can take the first. */
   async collectImages(
     consume: (images: NativeImages) => Promise<number>,
     calibration: ImageCalibration,
     batchSize: number,
     wholeBatches: boolean,
+    ready: Promise<unknown> = Promise.resolve(),
   ): Promise<void> {
     const preprocessing = this.#job.preprocessing as Preprocessing;
     const input = imageInput(this.#job.model.inputs);
@@ -186,13 +190,13 @@ class CalibrationRun {
       chosen.length,
     );
     let used = 0;
-    let busy: Promise<unknown> = Promise.resolve();
+    let busy = ready;
     const { spans } = this.#scope;
     // The next pictures are decoded while the network runs on these: decoding takes only what is waited for them then.
     for await (const pictures of inBatches(good, batchSize)) {
-      const ready = mark();
+      const decoded = mark();
       await busy;
-      spans.lap('decode', ready);
+      spans.lap('decode', decoded);
       if (wholeBatches && pictures.length < batchSize) {
         this.warnings.push(`${pictures.length} pictures did not fill the network's batch of ${batchSize}`);
         break;
