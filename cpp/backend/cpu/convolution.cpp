@@ -148,8 +148,10 @@ BlockedLayout patchLayout(const PatchTask& task) {
   BlockedLayout layout;
   layout.dims = {product.outputs, task.channels, height, width};
   layout.padded = {blocksOf(product.outputs) * kLanes, task.step(), height, width};
-  layout.strides = {product.depth() * kLanes, kLanes * 4, product.inputs * kLanes, task.step() * kLanes};
-  layout.blocks = {{0, kLanes}, {1, 4}};
+  layout.strides = {product.depth() * kLanes, product.integer() ? kLanes * 4 : kLanes, product.inputs * kLanes,
+                    task.step() * kLanes};
+  layout.blocks = {{0, kLanes}};
+  if (product.integer()) layout.blocks.emplace_back(1, 4);
   return layout;
 }
 
@@ -217,23 +219,50 @@ void execute(const Team& all, const PointwiseTask& task, const PixelGrid& grid, 
   });
 }
 
-int64_t scratchBytes(const PatchTask& task, int64_t samples) { return samples * aligned(task.paddedBytes()); }
+int64_t scratchBytes(const PatchTask& task, int64_t samples, bool prepared, int threads) {
+  return samples * aligned(task.paddedBytes()) + (prepared ? threads * aligned(task.lineBytes()) : 0);
+}
+
+namespace {
+
+/// A line of pixels of floats with padding around it; `in` may be null, as it may for bytes.
+void padFloats(const float* in, int64_t channels, int64_t left, int64_t width, int64_t right, float* out) {
+  const auto fill = [&](int64_t pixels) { out = std::fill_n(out, pixels * channels, 0.0f); };
+  fill(in == nullptr ? left + width : left);
+  if (in != nullptr) out = std::copy_n(in, width * channels, out);
+  fill(right);
+}
+
+}  // namespace
 
 void execute(const Team& team, const PatchTask& task, int64_t samples, const void* in, void* out, const void* skip,
-             void* scratch) {
+             void* scratch, const Prepare& prepare) {
   const PointwiseTask& product = task.product;
-  const ConvolutionKernels& kernels = *convolutionKernels(true);
-  const int64_t height = task.paddedHeight(), lineBytes = product.patches.rowStep,
-                paddedBytes = aligned(task.paddedBytes());
+  const ConvolutionKernels& kernels = *convolutionKernels(product.integer());
+  const int64_t size = sizeOf(product.source);
+  const int64_t height = task.paddedHeight(), paddedBytes = aligned(task.paddedBytes());
+  uint8_t* prepared = at(scratch, samples * paddedBytes + team.index * aligned(task.lineBytes()));
   // A window may end before the picture does, or begin.
   const int64_t width = task.paddedWidth(), left = std::min(task.padLeft, width);
-  const int64_t inside = std::min(task.inWidth, width - left);
+  const int64_t inside = std::min(task.inWidth, width - left), right = width - left - inside;
   share(samples * height, team, [&](int64_t line) {
     const int64_t sample = line / height, y = line % height - task.padTop;
     const bool there = y >= 0 && y < task.inHeight;
-    const void* from = there ? at(in, (sample * task.inHeight + y) * task.inWidth * task.channels) : nullptr;
-    kernels.pad(static_cast<const uint8_t*>(from), task.isSigned, task.channels, left, inside, width - left - inside,
-                task.step(), at(scratch, sample * paddedBytes + line % height * lineBytes));
+    const int64_t row = sample * task.inHeight + y;
+    const void* from = nullptr;
+    if (there && prepare) {
+      prepare(row * task.inWidth, (row + 1) * task.inWidth, prepared);
+      from = prepared;
+    } else if (there) {
+      from = at(in, row * task.lineBytes());
+    }
+    uint8_t* to = at(scratch, sample * paddedBytes + line % height * product.patches.rowStep * size);
+    if (product.integer()) {
+      kernels.pad(static_cast<const uint8_t*>(from), task.isSigned, task.channels, left, inside, right, task.step(),
+                  to);
+    } else {
+      padFloats(static_cast<const float*>(from), task.channels, left, inside, right, reinterpret_cast<float*>(to));
+    }
   });
   team.wait();
   const Panels panels(product, task.outHeight * product.patches.width, team.size);

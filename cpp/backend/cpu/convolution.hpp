@@ -57,25 +57,28 @@ using Prepare = std::function<void(int64_t first, int64_t last, void* out)>;
 void execute(const Team& team, const PointwiseTask& task, const PixelGrid& grid, const void* in, void* out,
              const void* skip, void* scratch, const Prepare& prepare);
 
-/// A convolution of bytes with a larger kernel. A padded copy is made of its input, as unsigned: from there, each row
-/// of the kernel sees neighbours, one piece of memory.
+/// A convolution with a larger kernel. A padded copy is made of its input, bytes as unsigned: from there, each row of
+/// the kernel sees neighbours, one piece of memory.
 struct PatchTask {
   PointwiseTask product;  ///< with patches of that copy
   int64_t channels = 0, inHeight = 0, inWidth = 0, outHeight = 0, padTop = 0, padLeft = 0;
-  bool isSigned = false;
+  bool isSigned = false;  ///< bytes
 
-  int64_t step() const { return (channels + 3) / 4 * 4; }  ///< bytes of a pixel of the copy
+  /// Elements of a pixel of the copy.
+  int64_t step() const { return product.integer() ? (channels + 3) / 4 * 4 : channels; }
   int64_t paddedWidth() const { return product.patches.rowStep / step(); }
   int64_t paddedHeight() const {
     return (outHeight - 1) * product.patches.lineStep / product.patches.rowStep + product.patches.rows;
   }
-  int64_t paddedBytes() const { return paddedHeight() * product.patches.rowStep; }
+  int64_t lineBytes() const { return inWidth * channels * (product.integer() ? 1 : 4); }  ///< of the input
+  int64_t paddedBytes() const { return paddedHeight() * product.patches.rowStep * (product.integer() ? 1 : 4); }
 };
 
 BlockedLayout patchLayout(const PatchTask& task);
-int64_t scratchBytes(const PatchTask& task, int64_t samples);
+int64_t scratchBytes(const PatchTask& task, int64_t samples, bool prepared, int threads);
+/// With `prepare` the input comes from there, a line at a time.
 void execute(const Team& team, const PatchTask& task, int64_t samples, const void* in, void* out, const void* skip,
-             void* scratch);
+             void* scratch, const Prepare& prepare);
 
 /// A 1x1 convolution whose outputs only a depthwise one reads: these never leave the cache. A thread makes some rows of
 /// them, and from these rows of the result.

@@ -103,12 +103,21 @@ class Lowering {
                       const Value& out);
   OwnKernel pointwise(const Matrix& matrix, const ProductSpec& spec, const PixelGrid& grid, const Own& own, int input,
                       const Value& out);
-  OwnKernel patches(const Matrix& matrix, const ConvolutionSpec& spec, const Own& own, int input, const Value& out);
+  /// The last chain, and what it reads and makes.
+  struct LastChain {
+    std::shared_ptr<const Chain> chain;
+    int input = -1;
+    std::vector<int> operands;
+    int output = -1;
+  };
+  OwnKernel patches(const Matrix& matrix, const ConvolutionSpec& spec, const Own& own, int input,
+                    const std::optional<LastChain>& front, const Value& out);
   // and lowering_convolution.cpp: when, and with what else
   int emitOwn(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan, int64_t weightBytes,
               backend::LayerInfo layer);
   bool redirect(int value, const Value& slice, int whole);
   bool isLastStep(int value) const;
+  std::optional<LastChain> takeChain(const Group& group, int value, backend::LayerInfo& layer);
   void emitPointwise(const Group& group, const Own& own, OwnKernel kernel, const Destination& plan, int64_t weightBytes,
                      backend::LayerInfo layer);
   bool isOnlyReader(const Group& group, int value) const;
@@ -176,13 +185,6 @@ class Lowering {
   std::map<std::string, int> byName_;
   std::map<int, std::vector<std::string>> namesOf_;
   std::map<std::tuple<int, DType, Layout>, int> converted_;
-  /// The last chain, and what it reads and makes.
-  struct LastChain {
-    std::shared_ptr<const Chain> chain;
-    int input = -1;
-    std::vector<int> operands;
-    int output = -1;
-  };
   LastChain lastChain_;
   /// The last 1x1 convolution, as far as it may go together with a depthwise one.
   struct Expansion {

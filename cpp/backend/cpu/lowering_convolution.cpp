@@ -70,41 +70,53 @@ bool Lowering::isLastStep(int value) const {
   return !program_.steps.empty() && program_.steps.back().writes == std::vector<int>{value};
 }
 
+/// The last chain, where it is the last step and makes this value, and only this group reads that: its step is taken
+/// out, for the group to do what it did.
+std::optional<Lowering::LastChain> Lowering::takeChain(const Group& group, int value, backend::LayerInfo& layer) {
+  // What has no name was converted for this group a moment ago.
+  const bool named = namesOf_.count(value) > 0;
+  if (!lastChain_.chain || lastChain_.output != value || !isLastStep(value)) return std::nullopt;
+  if (named && !isOnlyReader(group, value)) return std::nullopt;
+  const backend::LayerInfo first = std::move(program_.steps.back().info);
+  program_.steps.pop_back();
+  for (auto it = converted_.begin(); it != converted_.end();) it = it->second == value ? converted_.erase(it) : ++it;
+  if (named) {
+    layer.fused.insert(layer.fused.begin(), first.fused.begin(), first.fused.end());
+    layer.fused.insert(layer.fused.begin(), first.name);
+  }
+  return lastChain_;
+}
+
 /// A 1x1 convolution, with the chain in front of it where that does no more than scale, and only this reads it: inputs
 /// are scaled as they are wanted, a few pixels at a time.
 void Lowering::emitPointwise(const Group& group, const Own& own, OwnKernel kernel, const Destination& plan,
                              int64_t weightBytes, backend::LayerInfo layer) {
   const std::shared_ptr<const Chain> chain = lastChain_.chain;
-  const bool prepared = chain && chain->scaling && lastChain_.output == kernel.input && isLastStep(kernel.input) &&
-                        chain->input.order == ChainTensor::Order::Pixels && kernel.grid.dense() &&
-                        chain->columns == kernel.pointwise->task.inputs && isOnlyReader(group, kernel.input);
-  if (!prepared) {
+  const bool scales = chain && chain->scaling && chain->input.order == ChainTensor::Order::Pixels &&
+                      kernel.grid.dense() && chain->columns == kernel.pointwise->task.inputs;
+  const std::optional<LastChain> front = scales ? takeChain(group, kernel.input, layer) : std::nullopt;
+  if (!front) {
     const int output = emitOwn(group, own, kernel, plan, weightBytes, std::move(layer));
     if (own.skip < 0 && kernel.grid.dense()) expansion_ = {kernel.pointwise, output, kernel.input};
     return;
   }
-  const backend::LayerInfo first = std::move(program_.steps.back().info);
-  program_.steps.pop_back();
-  layer.fused.insert(layer.fused.begin(), first.fused.begin(), first.fused.end());
-  layer.fused.insert(layer.fused.begin(), first.name);
   kernel.name = "presisi_prepared";
-  kernel.input = lastChain_.input;
-  kernel.operands = lastChain_.operands;
+  kernel.input = front->input;
+  kernel.operands = front->operands;
   const PointwiseTask& task = kernel.pointwise->task;
   kernel.scratchBytes = scratchBytes(task, kernel.grid, true, omp_get_max_threads());
   kernel.run = [chain, made = kernel.pointwise, grid = kernel.grid](const Team& team, const OwnKernel::Places& at) {
-    const Prepare prepare = [&](int64_t from, int64_t to, void* out) {
-      runChainRows(*chain, at.in, at.operands, out, from, to);
-    };
-    execute(team, made->task, grid, nullptr, at.out, at.skip, at.scratch, prepare);
+    execute(team, made->task, grid, nullptr, at.out, at.skip, at.scratch, at.prepareBy(*chain));
   };
   emitOwn(group, own, kernel, plan, weightBytes, std::move(layer));
 }
 
 namespace {
 
-/// Whether our own kernel is the faster one: oneDNN's wants many outputs.
-bool worthPatches(const Dims& weights) { return weights[0] < 64; }
+/// Whether our own kernel is the faster one: oneDNN's wants many outputs, and of floats many inputs.
+bool worthPatches(const Dims& weights, bool integers) {
+  return weights[0] < 64 && (integers || (weights[1] <= 4 && weights[0] > kLanes));
+}
 
 }  // namespace
 
@@ -117,7 +129,7 @@ bool Lowering::emitOwnConvolution(const Group& group, const Matrix& matrix, cons
                            shape[2] <= kDepthwiseReach && shape[3] <= kDepthwiseReach;
   const bool isPointwise = !grouped && shape[2] * shape[3] == 1 && all(spec.padBegin, 0) &&
                            (!spec.quantization.integer || shape[1] % 4 == 0);
-  const bool isPatches = !grouped && !isPointwise && spec.quantization.integer && worthPatches(shape);
+  const bool isPatches = !grouped && !isPointwise && worthPatches(shape, spec.quantization.integer);
   // Floats by integers are multiplied by one kernel alone.
   if (!isPointwise && !spec.quantization.integer && spec.weightsType != DType::Float32) return false;
   if (elementCount(spec.destination) == 0 || !all(spec.dilations, 1) || !(isDepthwise || isPointwise || isPatches)) {
@@ -135,7 +147,13 @@ bool Lowering::emitOwnConvolution(const Group& group, const Matrix& matrix, cons
   grid.strideWidth = spec.strides[1];
   const auto weightBytes = static_cast<int64_t>(matrix.weights.bytes());
   if (isPatches) {
-    emitOwn(group, *own, patches(matrix, spec, *own, input, plan.value), plan, weightBytes, layer);
+    backend::LayerInfo both = layer;
+    const Chain* chain = lastChain_.chain.get();
+    const bool pixels = chain != nullptr && chain->columns == shape[1] &&
+                        chain->output.order == ChainTensor::Order::Pixels && chain->output.stride == chain->columns;
+    const std::optional<LastChain> front = pixels ? takeChain(group, input, both) : std::nullopt;
+    const OwnKernel kernel = patches(matrix, spec, *own, input, front, plan.value);
+    emitOwn(group, *own, kernel, plan, weightBytes, std::move(both));
     return true;
   }
   if (!isDepthwise) {

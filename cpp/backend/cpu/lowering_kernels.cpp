@@ -195,9 +195,9 @@ Lowering::OwnKernel Lowering::pointwise(const Matrix& matrix, const ProductSpec&
   return kernel;
 }
 
-/// A larger kernel, over bytes.
+/// A larger kernel. Where `front` makes the input, it does so line by line, while these are padded.
 Lowering::OwnKernel Lowering::patches(const Matrix& matrix, const ConvolutionSpec& spec, const Own& own, int input,
-                                      const Value& out) {
+                                      const std::optional<LastChain>& front, const Value& out) {
   PatchTask task;
   task.channels = matrix.weights.dim(1);
   task.inHeight = spec.source[2];
@@ -218,16 +218,19 @@ Lowering::OwnKernel Lowering::patches(const Matrix& matrix, const ConvolutionSpe
   product.patches.lineStep = spec.strides[0] * product.patches.rowStep;
   OwnKernel kernel;
   kernel.name = "presisi_patches";
-  kernel.input = input;
+  kernel.input = front ? front->input : input;
+  if (front) kernel.operands = front->operands;
   const int64_t samples = spec.source[0];
-  kernel.scratchBytes = scratchBytes(task, samples);
-  const Tensor weights = weights_.get(matrix.weightsName, matrix.weights, patchLayout(task), "presisi:O16I4");
+  kernel.scratchBytes = scratchBytes(task, samples, front.has_value(), omp_get_max_threads());
+  const Tensor weights = weights_.get(matrix.weightsName, matrix.weights, patchLayout(task),
+                                      product.integer() ? "presisi:O16I4" : "presisi:O16");
   kernel.pointwise = completed(product, product.outputs, weights, spec, matrix.bias, own.finish);
-  kernel.pointwise->task.source = Element::Uint8;  // as it is copied
-  kernel.run = [task, made = kernel.pointwise, samples](const Team& team, const OwnKernel::Places& at) {
+  if (product.integer()) kernel.pointwise->task.source = Element::Uint8;  // as it is copied
+  kernel.run = [task, made = kernel.pointwise, samples, chain = front ? front->chain : nullptr](
+                   const Team& team, const OwnKernel::Places& at) {
     PatchTask copied = task;
     copied.product = made->task;
-    execute(team, copied, samples, at.in, at.out, at.skip, at.scratch);
+    execute(team, copied, samples, at.in, at.out, at.skip, at.scratch, chain ? at.prepareBy(*chain) : Prepare());
   };
   return kernel;
 }

@@ -49,6 +49,13 @@ struct Lowering::OwnKernel {
     float* totals;
     void* scratch;
     std::vector<const void*> operands;
+
+    /// What a chain in front makes of the input, a few pixels at a time. It and this have to outlive the result.
+    Prepare prepareBy(const Chain& chain) const {
+      return [this, &chain](int64_t first, int64_t last, void* made) {
+        runChainRows(chain, in, operands, made, first, last);
+      };
+    }
   };
   const char* name = "";
   std::function<void(const Team&, const Places&)> run;

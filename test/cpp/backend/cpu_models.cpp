@@ -123,6 +123,8 @@ const std::vector<PatchCase> kPatchCases = {
     {6, 44, 3, 2, 3, 3, 1, 1, {2, 2, 2, 2}, "Swish", true},
     {20, 48, 10, 10, 5, 5, 3, 4, {0, 0, 0, 0}, "HardSwish", false},
     {8, 16, 3, 3, 2, 2, 9, 9, {4, 4, 0, 0}, "", false},  // sees padding alone
+    {1, 17, 9, 8, 3, 3, 1, 1, {1, 1, 1, 1}, "Relu", false},
+    {4, 20, 3, 3, 2, 2, 9, 9, {4, 4, 0, 0}, "Swish", false},
 };
 
 std::string describe(const Dims& image, const Dims& weights, const std::string& activation) {
@@ -405,6 +407,19 @@ std::vector<NamedModel> floatModels() {
     normalize(b, "p2", "n", 36);
     b.node("Relu", {"n"}, {"r"}).node("Conv", {"r", "w3"}, {"y"});
     all.push_back({"prepared of " + by(size, size), finish(b, "y"), 0});
+  }
+  for (const PatchCase& c : kPatchCases) {
+    ModelBuilder b;
+    b.input("x", {-1, c.inputs, c.height, c.width})
+        .weight("w", {c.outputs, c.inputs, c.kernelHeight, c.kernelWidth})
+        .weight("b", {c.outputs});
+    b.node("Conv", {"x", "w", "b"}, {"c"}, {ints("pads", c.pads), ints("strides", {c.strideHeight, c.strideWidth})});
+    activate(b, c.activation, "c", "y");
+    const bool own = c.inputs <= 4 && c.outputs > 16 && c.outputs < 64;
+    all.push_back({(own ? "patches " : "larger kernel ") +
+                       describe({c.inputs, c.height, c.width}, {c.outputs, c.inputs, c.kernelHeight, c.kernelWidth},
+                                c.activation),
+                   finish(b, "y"), 0});
   }
   {
     // Weights alone are quantized, and what reads them is 1x1.

@@ -97,7 +97,7 @@ struct ConvolutionKernels {
   void (*depthwise)(const DepthwiseTask& task, const void* in, void* out, float* totals, int64_t row, int64_t block,
                     void* scratch);
   /// `pixels` from `first` on, in blocks of channels [firstBlock, lastBlock). `in` is where the first one's inputs are;
-  /// with patches, which are of uint8 alone, where those of the picture's first pixel are. `out`, and `skip`, which may
+  /// with patches, which are not of int8, where those of the picture's first pixel are. `out`, and `skip`, which may
   /// be null, are the first one's. `scratch`, for int8: pixels * inputs bytes.
   void (*pointwise)(const PointwiseTask& task, const void* in, void* out, const void* skip, int64_t first,
                     int64_t pixels, int64_t firstBlock, int64_t lastBlock, void* scratch);
