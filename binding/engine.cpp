@@ -20,6 +20,10 @@
 #include "job.hpp"
 #include "lane_team.hpp"
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 namespace presisi::binding {
 
 namespace {
@@ -130,6 +134,12 @@ std::shared_ptr<LoadedEngine> openEngineFile(const OpenRequest& request) {
   requireIdentity(request.path, metadata, backend);
   span.next("deserialize");
   loaded->engine = backend.load(file.plan, file.planBytes, file.file, options);
+  // Much of what loading reads isn't wanted again: the graph, and weights that were packed or copied. Nor is what it
+  // allocated on the way.
+  file.file->dropPages();
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
   return loaded;
 }
 

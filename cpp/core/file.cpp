@@ -64,6 +64,11 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<uint8_t*>(data_), size_);
 }
 
+void MappedFile::dropPages() const {
+  // Nothing depends on it: a system that doesn't do it keeps the pages.
+  if (data_ != nullptr) (void)::madvise(const_cast<uint8_t*>(data_), size_, MADV_DONTNEED);
+}
+
 void writeFileAtomically(const std::string& path, const std::vector<ByteSpan>& parts) {
   static std::atomic<unsigned> counter{0};
   const std::string temporary = path + "." + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".tmp";

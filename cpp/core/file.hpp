@@ -18,6 +18,8 @@ class MappedFile {
   MappedFile& operator=(const MappedFile&) = delete;
   const uint8_t* data() const { return data_; }
   size_t size() const { return size_; }
+  /// Takes what has been read out of the process's resident memory; it comes back, unchanged, where it is read again.
+  void dropPages() const;
 
  private:
   MappedFile() = default;

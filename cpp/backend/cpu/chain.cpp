@@ -198,15 +198,12 @@ void recogniseScaling(Chain& chain) {
   Bounds bounds = integer ? Bounds::ofIntegers(out.scale, out.low, out.high) : Bounds::ofFloats();
   const float unit = bounds.unit;
   const auto channels = static_cast<size_t>(chain.columns);
-  scaling.scale.assign(std::max(channels, static_cast<size_t>(blockRowsOf(chain)) * channels),
-                       chain.input.scale * unit);
-  scaling.shift.assign(scaling.scale.size(), 0.0f);
+  scaling.scale.assign(channels, chain.input.scale * unit);
+  scaling.shift.assign(channels, 0.0f);
   for (size_t i = 0; i < chain.stages.size(); ++i) {
     const ChainStage& stage = chain.stages[i];
     if (i == 0 && stage.kind == ChainStage::Kind::Affine) {
       scaling.uniform = false;
-      scaling.scale.resize(channels);
-      scaling.shift.resize(channels);
       for (size_t c = 0; c < channels; ++c) {
         scaling.scale[c] *= stage.rowA[c];
         scaling.shift[c] = stage.rowB[c] * unit;
@@ -221,6 +218,11 @@ void recogniseScaling(Chain& chain) {
     } else {
       return;
     }
+  }
+  if (scaling.uniform) {
+    const size_t together = std::max(channels, static_cast<size_t>(blockRowsOf(chain)) * channels);
+    scaling.scale.assign(together, chain.input.scale * unit);
+    scaling.shift.assign(together, 0.0f);
   }
   scaling.low = bounds.low;
   scaling.high = bounds.high;

@@ -92,8 +92,10 @@ const ConvolutionKernels* convolutionKernels(bool integers) {
 #endif
 }
 
-FinishData::FinishData(int64_t channels)
-    : scale(static_cast<size_t>(blocksOf(channels) * kLanes), 1.0f), shift(scale.size()), start(scale.size()) {}
+FinishData::FinishData(int64_t channels, bool integers)
+    : scale(static_cast<size_t>(blocksOf(channels) * kLanes), 1.0f),
+      shift(scale.size()),
+      start(integers ? scale.size() : 0) {}
 
 int64_t blocksOf(int64_t channels) { return (channels + kLanes - 1) / kLanes; }
 

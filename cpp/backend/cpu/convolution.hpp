@@ -17,9 +17,9 @@ namespace presisi::cpu {
 /// Numbers of all channels, padded to whole blocks: what the pointers of a Finish look at.
 struct FinishData {
   std::vector<float> scale, shift;
-  std::vector<int32_t> start;
+  std::vector<int32_t> start;                ///< of integers
   std::shared_ptr<const FittedCurve> curve;  ///< where it is in pieces
-  explicit FinishData(int64_t channels);
+  FinishData(int64_t channels, bool integers);
 };
 
 int64_t blocksOf(int64_t channels);

@@ -73,7 +73,7 @@ std::optional<FinishPlan> finishOf(const std::vector<PostOp>& postOps, const Val
 /// Fills in what is there for each channel. `packed` are the weights; those of integers end in [kLanes][4].
 FinishData dataOf(const ProductSpec& spec, int64_t channels, const Tensor& packed, const std::vector<float>& bias,
                   const FinishPlan& finish, Element source) {
-  FinishData data(channels);
+  FinishData data(channels, source != Element::Float);
   data.curve = finish.fitted;
   const float factor = finish.fitted ? finish.fitted->unit : finish.curve == Curve::None ? finish.factor : 1.0f;
   const float offset = finish.fitted ? finish.fitted->offset : 0.0f;
