@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
+#include <tuple>
 
 #include "core/error.hpp"
 #include "graph/passes.hpp"
@@ -97,8 +98,10 @@ class Inserter {
         std::string& tensor = node.inputs[static_cast<size_t>(input)];
         const auto weight = placement_.weights.find({i, input});
         if (weight != placement_.weights.end()) {
-          const bool round = placement_.alone.count(weight->first) > 0 && !options_.packWeights;
-          tensor = round ? roundedWeight(tensor, weight->second) : appendWeight(tensor, weight->second);
+          const bool alone = placement_.alone.count(weight->first) > 0;
+          // Only products of integers saturate.
+          const WeightKey key{tensor, weight->second, weightLevels(options_.reduceRange && !alone)};
+          tensor = alone && !options_.packWeights ? roundedWeight(key) : appendWeight(key);
           continue;
         }
         const auto activation = placement_.activations.find(tensor);
@@ -152,21 +155,25 @@ class Inserter {
     model_.graph.nodes.push_back(makeNode("DequantizeLinear", pair.quantized, pair, pair.dequantized));
   }
 
+  /// Name, channel axis and levels.
+  using WeightKey = std::tuple<std::string, int64_t, int>;
+
   /// The dequantized weight; made once for all nodes that share the weight and its axis.
-  std::string appendWeight(const std::string& name, int64_t axis) {
-    const auto [entry, isNew] = weights_.try_emplace({name, axis});
+  std::string appendWeight(const WeightKey& key) {
+    const auto [entry, isNew] = weights_.try_emplace(key);
     if (!isNew) return entry->second;
+    const auto& [name, axis, levels] = entry->first;
     const Pair pair = makePair(name);
     entry->second = pair.dequantized;
     const Tensor weight = model_.graph.initializers.at(name);
-    const int levels = weightLevels(options_.reduceRange);
     const std::vector<float> scales = weightScales(weight, axis, levels);
     const Dims shape = axis == kPerTensor ? Dims{} : Dims{static_cast<int64_t>(scales.size())};
     model_.graph.initializers[pair.scale] = Tensor::of(DType::Float32, shape, scales);
     model_.graph.initializers[pair.zeroPoint] = Tensor(DType::Int8, shape);
+    const int64_t channelAxis = axis;  // lambdas don't capture structured bindings
     const auto append = [&](const char* op, const std::string& input, const std::string& output) {
       onnx::Node node = makeNode(op, input, pair, output);
-      if (axis != kPerTensor) node.set(onnx::Attribute::ofInt("axis", axis));
+      if (channelAxis != kPerTensor) node.set(onnx::Attribute::ofInt("axis", channelAxis));
       model_.graph.nodes.push_back(std::move(node));
     };
     if (options_.packWeights) {
@@ -180,13 +187,13 @@ class Inserter {
   }
 
   /// What INT8 weights stand for, as an FP32 constant; made once as well.
-  std::string roundedWeight(const std::string& name, int64_t axis) {
-    const auto [entry, isNew] = rounded_.try_emplace({name, axis});
+  std::string roundedWeight(const WeightKey& key) {
+    const auto [entry, isNew] = rounded_.try_emplace(key);
     if (!isNew) return entry->second;
+    const auto& [name, axis, levels] = entry->first;
     entry->second = names_.make(name + "_rounded");
     replaced_.insert(name);
     const Tensor weight = model_.graph.initializers.at(name);
-    const int levels = weightLevels(options_.reduceRange);
     const std::vector<float> scales = weightScales(weight, axis, levels);
     const Tensor quantized = quantizeWeight(weight, scales, axis, levels);
     model_.graph.initializers[entry->second] = dequantizeWeight(quantized, scales, axis);
@@ -207,7 +214,7 @@ class Inserter {
   const Options& options_;
   NameMaker names_;
   std::map<std::string, Pair> pairs_;
-  std::map<std::pair<std::string, int64_t>, std::string> weights_, rounded_;
+  std::map<WeightKey, std::string> weights_, rounded_;
   std::set<std::string> replaced_;
 };
 

@@ -149,7 +149,7 @@ bool Lowering::emitOwnConvolution(const Group& group, const Matrix& matrix, cons
   if (isPatches) {
     backend::LayerInfo both = layer;
     const Chain* chain = lastChain_.chain.get();
-    const bool pixels = chain != nullptr && chain->columns == shape[1] &&
+    const bool pixels = chain != nullptr && own->skip != input && chain->columns == shape[1] &&
                         chain->output.order == ChainTensor::Order::Pixels && chain->output.stride == chain->columns;
     const std::optional<LastChain> front = pixels ? takeChain(group, input, both) : std::nullopt;
     const OwnKernel kernel = patches(matrix, spec, *own, input, front, plan.value);

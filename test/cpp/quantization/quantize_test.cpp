@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -159,6 +160,17 @@ TEST_CASE("quantize: weights of squeeze-excite alone, as bytes or as what they s
   CHECK(packed.graph.initializers.at("w1_quantized").dtype() == DType::Int8);
   CHECK(packed.graph.initializer("w1") == nullptr);
   CHECK(test::difference(test::interpret(packed, {{"x", x}}), expected) == 0);
+
+  // Seven bits are for products of integers.
+  options.reduceRange = true;
+  const onnx::Model reduced = insertQdq(b.model, thresholds, options).model;
+  const auto largest = [&](const char* weight) {
+    const std::vector<float> values = reduced.graph.initializers.at(weight).toFloats();
+    return *std::max_element(values.begin(), values.end(),
+                             [](float l, float r) { return std::fabs(l) < std::fabs(r); });
+  };
+  CHECK(std::fabs(largest("w_quantized")) == 63);
+  CHECK(std::fabs(largest("w1_quantized")) == 127);
 }
 
 TEST_CASE("quantize: unsigned activations where nothing is negative") {
