@@ -12,8 +12,9 @@ namespace presisi::quantization {
 struct Options {
   /// Weights stay FP32 -> Q -> DQ (portable, TensorRT 8.5 on) when false; INT8 + DQ (small) when true.
   bool packWeights = false;
-  /// Weights of squeeze-excite branches, whose activations stay FP32, are rounded to INT8, too. With packWeights they are
-  /// stored as such; otherwise they become FP32 constants of the same values, as not every backend multiplies the two.
+  /// Weights of squeeze-excite branches, whose activations stay FP32, are rounded to INT8, too. With packWeights they
+  /// are stored as such; otherwise they become FP32 constants of the same values, as not every backend multiplies the
+  /// two.
   bool weightsAlone = false;
   /// 7-bit weights ([-63, 63]) for CPUs whose INT8 multiply-add saturates in 16 bits.
   bool reduceRange = false;
