@@ -73,7 +73,9 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   add<solveCalibration>(exports, "solveCalibration");
   add<parseTable>(exports, "parseTable");
   add<writeText>(exports, "writeText");
-  add<enlarge>(exports, "enlarge");
+  add<readPicture>(exports, "readPicture");
+  add<pictureGeometry>(exports, "pictureGeometry");
+  add<resamplePicture>(exports, "resamplePicture");
   add<createSamples>(exports, "createSamples");
   add<addSamples>(exports, "addSamples");
   add<buildEngine>(exports, "buildEngine");

@@ -1,6 +1,7 @@
 #include "executor.hpp"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <future>
@@ -16,9 +17,15 @@ const char* nameOf(Lane lane) {
     case Lane::Work: return "presisi-work";
     case Lane::Run: return "presisi-run";
     case Lane::Sensors: return "presisi-sensors";
+    case Lane::Pictures: return "presisi-picture";
   }
   return "presisi";
 }
+
+/// How much less of a claim to a processor decoding has, in the units of nice(2): about a tenth.
+constexpr int kPicturesNice = 10;
+
+unsigned threadsOf(Lane lane) { return lane == Lane::Pictures ? std::max(1U, std::thread::hardware_concurrency()) : 1; }
 
 }  // namespace
 
@@ -32,9 +39,10 @@ void Executor::put(Lane lane, const Put& put) {
   Queue& queue = queues_[static_cast<size_t>(lane)];
   {
     const std::lock_guard<std::mutex> lock(queue.mutex);
-    if (!queue.started) {
-      std::thread(serve, std::ref(queue), nameOf(lane)).detach();
-      queue.started = true;
+    // One more for each task until all are there.
+    if (queue.threads < threadsOf(lane)) {
+      std::thread(serve, std::ref(queue), lane).detach();
+      ++queue.threads;
     }
     put(queue.tasks);
   }
@@ -71,11 +79,13 @@ bool Executor::withdraw(Lane lane, const Task& task) {
   return true;
 }
 
-void Executor::serve(Queue& queue, const char* name) {
+void Executor::serve(Queue& queue, Lane lane) {
 #if defined(__linux__)
-  pthread_setname_np(pthread_self(), name);
+  pthread_setname_np(pthread_self(), nameOf(lane));
+  // Linux has a priority for each thread; 0 is this one.
+  if (lane == Lane::Pictures) setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + kPicturesNice);
 #else
-  (void)name;
+  (void)lane;
 #endif
   for (;;) {
     std::shared_ptr<Task> task;

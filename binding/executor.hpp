@@ -16,17 +16,19 @@ class Task {
 };
 
 /// `Work` parses, calibrates and builds; `Run` loads engines and infers, so that a build of minutes never holds up an
-/// inference; `Sensors` opens and closes those of the telemetry, which watches both.
-enum class Lane { Work, Run, Sensors };
+/// inference; `Sensors` opens and closes those of the telemetry, which watches both; `Pictures` decodes.
+enum class Lane { Work, Run, Sensors, Pictures };
 
 /// The process's own threads, one a lane: each drives an OpenMP team, so more of them would multiply teams and not
-/// speed. libuv's pool is left to the file system and to image decoding. All environments (worker threads) share them.
+/// speed. Only `Pictures` has as many as there are processors, and with less of a claim to them: what decodes fills in
+/// where networks leave a processor, instead of having their threads wait for each other. libuv's pool is left to the
+/// file system. All environments (worker threads) share them.
 class Executor {
  public:
   /// Lives as long as the process: its threads may not be joined from a static destructor.
   static Executor& instance();
 
-  /// First in, first out within a lane. Starts the lane's thread on first use; throws std::system_error when it can't.
+  /// First in, first out within a lane. Starts the lane's threads on first use; throws std::system_error when it can't.
   void post(Lane lane, std::shared_ptr<Task> task);
 
   /// In front of all that wait, and returns when it has been executed.
@@ -40,14 +42,14 @@ class Executor {
     std::mutex mutex;
     std::condition_variable ready;
     std::deque<std::shared_ptr<Task>> tasks;
-    bool started = false;
+    unsigned threads = 0;
   };
 
   template <typename Put>
   void put(Lane lane, const Put& put);
-  [[noreturn]] static void serve(Queue& queue, const char* name);
+  [[noreturn]] static void serve(Queue& queue, Lane lane);
 
-  std::array<Queue, 3> queues_;
+  std::array<Queue, 4> queues_;
 };
 
 }  // namespace presisi::binding

@@ -22,7 +22,9 @@ Napi::Value solveCalibration(const Napi::CallbackInfo& info);
 Napi::Value parseTable(const Napi::CallbackInfo& info);
 Napi::Value writeText(const Napi::CallbackInfo& info);
 
-Napi::Value enlarge(const Napi::CallbackInfo& info);
+Napi::Value readPicture(const Napi::CallbackInfo& info);
+Napi::Value pictureGeometry(const Napi::CallbackInfo& info);
+Napi::Value resamplePicture(const Napi::CallbackInfo& info);
 
 Napi::Value createSamples(const Napi::CallbackInfo& info);
 Napi::Value addSamples(const Napi::CallbackInfo& info);

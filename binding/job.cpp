@@ -63,7 +63,7 @@ Job::Job(Napi::Env env, Lane lane, Control control, std::vector<Napi::ObjectRefe
 Napi::Value Job::start() {
   const std::shared_ptr<Job> self = shared_from_this();
   environment_.add(self);
-  if (lane_ != Lane::Sensors) environment_.rest();
+  if (lane_ == Lane::Work || lane_ == Lane::Run) environment_.rest();
   activity_->enter();
   try {
     Executor::instance().post(lane_, self);

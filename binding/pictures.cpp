@@ -1,52 +1,158 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+#include <utility>
+
 #include "conversions.hpp"
 #include "core/error.hpp"
-#include "engine/enlarge.hpp"
 #include "exports.hpp"
+#include "job.hpp"
+#include "picture/jpeg.hpp"
+#include "picture/resample.hpp"
 
 namespace presisi::binding {
 
 namespace {
 
-Napi::TypedArray requireArray(const Napi::Object& object, const char* key, napi_typedarray_type type) {
-  const Napi::Value value = object.Get(key);
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {
-    throw Error(ErrorCode::InvalidArgument, std::string("expected a typed array for ") + key);
+using Bytes = std::vector<uint8_t>;
+
+/// Sides that fit the arithmetic of weights; no file format has larger ones.
+constexpr int64_t kMaxSide = INT32_MAX / 4;
+
+picture::Kernel kernelOf(const std::string& name) {
+  using picture::Kernel;
+  constexpr std::pair<const char*, Kernel> kNames[] = {{"nearest", Kernel::Nearest},   {"linear", Kernel::Linear},
+                                                       {"cubic", Kernel::Cubic},       {"mitchell", Kernel::Mitchell},
+                                                       {"lanczos2", Kernel::Lanczos2}, {"lanczos3", Kernel::Lanczos3}};
+  for (const auto& [known, kernel] : kNames) {
+    if (name == known) return kernel;
   }
-  return value.As<Napi::TypedArray>();
+  throw Error(ErrorCode::InvalidArgument, "unknown kernel: " + name);
 }
 
-engine::AxisWeights toWeights(const Napi::Value& value) {
-  const Napi::Object object = requireObject(value, "weights");
-  const auto starts = requireArray(object, "starts", napi_int32_array).As<Napi::Int32Array>();
-  const auto weights = requireArray(object, "weights", napi_int32_array).As<Napi::Int32Array>();
-  engine::AxisWeights axis;
-  axis.count = optionalInteger(object, "count", 1, INT32_MAX, 0);
-  axis.width = optionalInteger(object, "width", 1, axis.count, 0);
-  axis.made = static_cast<int64_t>(starts.ElementLength());
-  axis.starts = starts.Data();
-  axis.weights = weights.Data();
-  if (static_cast<int64_t>(weights.ElementLength()) != axis.made * axis.width) {
-    throw Error(ErrorCode::InvalidArgument, "expected " + std::to_string(axis.made * axis.width) + " weights");
+/// From `{ resize, crop, kernel }`.
+picture::Resizing toResizing(const Napi::Value& value) {
+  const Napi::Object object = requireObject(value, "resizing");
+  picture::Resizing resizing;
+  resizing.resize = optionalInteger(object, "resize", 1, kMaxSide, resizing.resize);
+  resizing.crop = optionalInteger(object, "crop", 1, resizing.resize, resizing.crop);
+  resizing.kernel = kernelOf(requireString(object, "kernel"));
+  return resizing;
+}
+
+std::pair<int64_t, int64_t> toSize(const Napi::Value& value) {
+  const Napi::Object object = requireObject(value, "size");
+  return {optionalInteger(object, "width", 1, kMaxSide, 0), optionalInteger(object, "height", 1, kMaxSide, 0)};
+}
+
+Napi::Uint8Array requireBytes(const Napi::Value& value, const char* name) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    throw Error(ErrorCode::InvalidArgument, std::string("expected a Uint8Array for ") + name);
   }
-  return axis;
+  return value.As<Napi::Uint8Array>();
+}
+
+/// Handed over, not copied.
+Napi::Value toJs(Napi::Env env, Bytes bytes) {
+  auto owner = std::make_unique<Bytes>(std::move(bytes));
+  auto buffer = Napi::ArrayBuffer::New(
+      env, owner->data(), owner->size(),
+      [](Napi::Env, void*, Bytes* held) { const std::unique_ptr<Bytes> dying(held); }, owner.get());
+  const size_t size = owner.release()->size();
+  return Napi::Uint8Array::New(env, size, buffer, 0);
+}
+
+/// A regular file's content; nothing where that isn't to be had, or there is none, or more than `limit` bytes of it.
+std::optional<Bytes> contentOf(const std::string& path, int64_t limit) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) return std::nullopt;
+  std::optional<Bytes> content;
+  struct stat about {};
+  if (fstat(file, &about) == 0 && S_ISREG(about.st_mode) && about.st_size > 0 && about.st_size <= limit) {
+    content.emplace(static_cast<size_t>(about.st_size));
+    size_t have = 0;
+    while (have < content->size()) {
+      const ssize_t more = read(file, content->data() + have, content->size() - have);
+      if (more < 0 && errno == EINTR) continue;
+      if (more <= 0) break;
+      have += static_cast<size_t>(more);
+    }
+    if (have < content->size()) content.reset();
+  }
+  close(file);
+  return content;
+}
+
+/// What `readPicture` gives.
+struct ReadPicture {
+  std::optional<Bytes> bytes;
+  std::optional<Bytes> pixels;
+};
+
+Napi::Value toJs(Napi::Env env, ReadPicture& picture) {
+  Napi::Object result = Napi::Object::New(env);
+  if (picture.bytes) result.Set("bytes", toJs(env, std::move(*picture.bytes)));
+  if (picture.pixels) result.Set("pixels", toJs(env, std::move(*picture.pixels)));
+  return result;
 }
 
 }  // namespace
 
-/// `enlarge(pixels, columns, rows) -> Uint8Array`, at once: weights as `{ count, width, starts, weights }`.
-Napi::Value enlarge(const Napi::CallbackInfo& info) {
-  if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
-    throw Error(ErrorCode::InvalidArgument, "expected a Uint8Array for pixels");
+/// `readPicture(path | bytes, resizing, limit) -> Promise<{ bytes?, pixels? }>`: what a file of at most `limit`
+/// bytes holds, absent where it can't be read, and its pixels, absent where it isn't an intact JPEG picture.
+Napi::Value readPicture(const Napi::CallbackInfo& info) {
+  const picture::Resizing resizing = toResizing(info[1]);
+  if (info[0].IsString()) {
+    const std::string path = info[0].As<Napi::String>().Utf8Value();
+    const int64_t limit = info[2].ToNumber().Int64Value();
+    const auto work = [path, limit, resizing](const JobContext&) {
+      ReadPicture read{contentOf(path, limit), {}};
+      if (read.bytes) read.pixels = picture::decodeJpeg(read.bytes->data(), read.bytes->size(), resizing);
+      return read;
+    };
+    return runJob(info.Env(), Lane::Pictures, {}, {}, work,
+                  [](Napi::Env env, ReadPicture& read) { return toJs(env, read); });
   }
-  const auto pixels = info[0].As<Napi::Uint8Array>();
-  const engine::AxisWeights columns = toWeights(info[1]), rows = toWeights(info[2]);
-  if (static_cast<int64_t>(pixels.ElementLength()) != columns.count * rows.count * 3) {
-    throw Error(ErrorCode::InvalidArgument, "expected the pixels that weights are for");
-  }
-  const std::vector<uint8_t> made = engine::enlarge(pixels.Data(), columns, rows);
-  Napi::Uint8Array result = Napi::Uint8Array::New(info.Env(), made.size());
-  std::copy(made.begin(), made.end(), result.Data());
+  const Napi::Uint8Array given = requireBytes(info[0], "picture");
+  std::vector<Napi::ObjectReference> keepAlive;
+  keepAlive.push_back(Napi::Persistent(given.As<Napi::Object>()));
+  const auto work = [data = given.Data(), size = given.ByteLength(), resizing](const JobContext&) {
+    return ReadPicture{{}, picture::decodeJpeg(data, size, resizing)};
+  };
+  return runJob(info.Env(), Lane::Pictures, {}, std::move(keepAlive), work,
+                [](Napi::Env env, ReadPicture& read) { return toJs(env, read); });
+}
+
+/// `pictureGeometry({ width, height }, resizing) -> { width, height, left, top }`
+Napi::Value pictureGeometry(const Napi::CallbackInfo& info) {
+  const auto [width, height] = toSize(info[0]);
+  const picture::Geometry geometry = picture::geometryOf(width, height, toResizing(info[1]));
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("width", static_cast<double>(geometry.width));
+  result.Set("height", static_cast<double>(geometry.height));
+  result.Set("left", static_cast<double>(geometry.left));
+  result.Set("top", static_cast<double>(geometry.top));
   return result;
+}
+
+/// `resamplePicture(pixels, { width, height }, resizing) -> Uint8Array`, at once.
+Napi::Value resamplePicture(const Napi::CallbackInfo& info) {
+  const Napi::Uint8Array pixels = requireBytes(info[0], "pixels");
+  const auto [width, height] = toSize(info[1]);
+  if (static_cast<int64_t>(pixels.ElementLength()) != width * height * picture::kChannels) {
+    throw Error(ErrorCode::InvalidArgument, "expected width x height x 3 bytes of pixels");
+  }
+  const picture::Resizing resizing = toResizing(info[2]);
+  const picture::Geometry geometry = picture::geometryOf(width, height, resizing);
+  const auto side = [&](int64_t length, int64_t scaled, int64_t first) {
+    return picture::Side{static_cast<double>(length), length, scaled, first, resizing.crop};
+  };
+  const picture::Axis columns = picture::axisOf(side(width, geometry.width, geometry.left), resizing.kernel);
+  const picture::Axis rows = picture::axisOf(side(height, geometry.height, geometry.top), resizing.kernel);
+  return toJs(info.Env(), picture::resample(pixels.Data(), width * picture::kChannels, columns, rows));
 }
 
 }  // namespace presisi::binding

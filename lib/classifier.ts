@@ -224,33 +224,47 @@ function classScores({ outputs }: NativeRun, count: number): Float32Array {
 
 /** The `k` largest, best first; ties go to the lower index, and what is no number comes last. */
 export function topOf(logits: Float32Array, k: number, labels: readonly string[] | undefined): Candidate[] {
-  const scores = probabilities(logits);
-  const keys = logits.map((value) => (Number.isNaN(value) ? Number.NEGATIVE_INFINITY : value));
-  // Numbers alone sort fast; indices only where they may be among the best.
-  const least = keys.slice().sort()[keys.length - Math.min(k, keys.length)] as number;
-  const best = Array.from(keys.keys()).filter((index) => (keys[index] as number) >= least);
-  best.sort((a, b) => {
-    const [left, right] = [keys[a] as number, keys[b] as number];
-    return left === right ? a - b : right - left;
-  });
-  return best.slice(0, k).map((index) => {
+  const score = scoring(logits);
+  return largest(logits, Math.min(k, logits.length)).map((index) => {
+    const logit = logits[index] as number;
     const label = labels?.[index];
-    return {
-      index,
-      ...(label !== undefined && { label }),
-      score: scores[index] as number,
-      logit: logits[index] as number,
-    };
+    return { index, ...(label !== undefined && { label }), score: score(logit), logit };
   });
 }
 
-/** Softmax, unless the numbers are probabilities already. */
-function probabilities(logits: Float32Array): Float64Array {
-  const values = Float64Array.from(logits);
-  const sum = values.reduce((total, value) => total + value, 0);
-  if (Math.abs(sum - 1) < 1e-3 && values.every((value) => value >= 0 && value <= 1)) return values;
-  const largest = values.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
-  const powers = values.map((value) => Math.exp(value - largest));
-  const total = powers.reduce((all, value) => all + value, 0);
-  return powers.map((value) => value / total);
+/** Where the `count` largest are. Plain loops: this is done for every picture, on the event loop. */
+function largest(values: Float32Array, count: number): number[] {
+  const key = (index: number): number => {
+    const value = values[index] as number;
+    return Number.isNaN(value) ? Number.NEGATIVE_INFINITY : value;
+  };
+  const order = (a: number, b: number): number => (key(a) === key(b) ? a - b : key(b) - key(a));
+  if (count > MANY) return Array.from(values.keys()).sort(order).slice(0, count);
+  const best: number[] = [];
+  for (let index = 0; index < values.length; index += 1) {
+    let place = best.length;
+    while (place > 0 && key(index) > key(best[place - 1] as number)) place -= 1;
+    if (place === count) continue;
+    best.splice(place, 0, index);
+    if (best.length > count) best.pop();
+  }
+  return best;
+}
+
+/** From so many on, sorting all is faster than to keep the best in order. */
+const MANY = 64;
+
+/** From a logit to its probability: softmax, unless the numbers are probabilities already. */
+function scoring(logits: Float32Array): (logit: number) => number {
+  let [sum, most, proper] = [0, Number.NEGATIVE_INFINITY, true];
+  for (let i = 0; i < logits.length; i += 1) {
+    const value = logits[i] as number;
+    sum += value;
+    if (value > most || Number.isNaN(value)) most = value;
+    if (!(value >= 0 && value <= 1)) proper = false;
+  }
+  if (Math.abs(sum - 1) < 1e-3 && proper) return (logit) => logit;
+  let total = 0;
+  for (let i = 0; i < logits.length; i += 1) total += Math.exp((logits[i] as number) - most);
+  return (logit) => Math.exp(logit - most) / total;
 }

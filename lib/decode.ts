@@ -1,9 +1,6 @@
-import sharp, { type Sharp, type SharpOptions } from 'sharp';
-import { enlargement } from './enlarge.js';
+import type { Sharp, SharpOptions } from 'sharp';
 import { invalidArgument, PresisiError } from './errors.js';
-import { type Geometry, geometryOf, type Size } from './geometry.js';
-import { native } from './native.js';
-import type { Preprocessing } from './preprocess.js';
+import { type Geometry, native, type Resizing } from './native.js';
 
 /** Pixels in memory: rows from the top, 8 bits a channel, interleaved RGB or grey, nothing between rows. */
 export interface RawImage {
@@ -13,9 +10,6 @@ export interface RawImage {
   readonly height: number;
   readonly channels: 1 | 3;
 }
-
-/** The part of preprocessing that makes pixels; the rest is arithmetic on them, which the addon does. */
-export type Resizing = Pick<Preprocessing, 'resize' | 'crop' | 'kernel'>;
 
 /** What there is to decode: an encoded picture, or pixels that only need scaling. */
 export type PictureData = Uint8Array | RawImage;
@@ -42,24 +36,33 @@ export function identityOf(data: PictureData): Uint8Array[] {
   return [new TextEncoder().encode(`${data.width}x${data.height}x${data.channels}\n`), data.data];
 }
 
-/** Interleaved RGB bytes, `crop`×`crop`. */
-export async function decodePicture(data: PictureData, name: string, preprocessing: Resizing): Promise<Uint8Array> {
+/** What JPEG files begin with. */
+export const looksLikeJpeg = (data: PictureData): boolean => !isRawImage(data) && data[0] === 0xff && data[1] === 0xd8;
+
+/** Interleaved RGB bytes, `crop`×`crop`, of whatever the addon's own decoder left: other formats than JPEG, and damage. */
+export async function decodePicture(data: PictureData, name: string, resizing: Resizing): Promise<Uint8Array> {
   try {
-    const picture = open(data);
-    const size = isRawImage(data) ? data : (await picture.metadata()).autoOrient;
-    const geometry = geometryOf(size, preprocessing);
+    const picture = await open(data);
+    const { width, height } = isRawImage(data) ? data : (await picture.metadata()).autoOrient;
+    const geometry = native().pictureGeometry({ width, height }, resizing);
     const upright = picture.autoOrient();
-    return geometry.height > size.height
-      ? await enlarged(upright, size, geometry, preprocessing)
-      : await reduced(upright, geometry, preprocessing);
+    // libvips would enlarge with everything half a pixel of the result too far to the right and to the bottom.
+    return geometry.height > height
+      ? native().resamplePicture(await rgb(upright), { width, height }, resizing)
+      : await reduced(upright, geometry, resizing);
   } catch (error) {
     const reason = (error as Error).message.split('\n')[0];
     throw new PresisiError('ERR_PRESISI_INVALID_IMAGE', `cannot decode ${name}: ${reason}`, { cause: error });
   }
 }
 
-/** Colour profiles are left alone: networks are trained and evaluated on the numbers that are in the file. */
-function open(data: PictureData): Sharp {
+/**
+ * Colour profiles are left alone: networks are trained and evaluated on the numbers that are in the file.
+ *
+ * sharp is loaded with the first picture that needs it: that takes longer than many a run.
+ */
+async function open(data: PictureData): Promise<Sharp> {
+  const { default: sharp } = await import('sharp');
   const options: SharpOptions = { failOn: 'error', ignoreIcc: true };
   if (!isRawImage(data)) return sharp(data, options);
   const { width, height, channels } = data;
@@ -76,19 +79,6 @@ function reduced(
       .resize(width, height, { fit: 'fill', kernel, fastShrinkOnLoad: false })
       .extract({ left, top, width: crop, height: crop }),
   );
-}
-
-/** libvips would enlarge with everything half a pixel of the result too far to the right and to the bottom. */
-async function enlarged(
-  picture: Sharp,
-  size: Size,
-  { width, height, left, top }: Geometry,
-  { crop, kernel }: Resizing,
-): Promise<Uint8Array> {
-  const columns = enlargement(size.width, width, { first: left, count: crop }, kernel);
-  const rows = enlargement(size.height, height, { first: top, count: crop }, kernel);
-  const part = { left: columns.first, top: rows.first, width: columns.count, height: rows.count };
-  return native().enlarge(await rgb(picture.extract(part)), columns, rows);
 }
 
 async function rgb(picture: Sharp): Promise<Uint8Array> {

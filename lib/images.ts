@@ -1,8 +1,17 @@
 import type { Dirent } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { checkRawImage, decodePicture, identityOf, isRawImage, type PictureData, type RawImage } from './decode.js';
+import {
+  checkRawImage,
+  decodePicture,
+  identityOf,
+  isRawImage,
+  looksLikeJpeg,
+  type PictureData,
+  type RawImage,
+} from './decode.js';
 import { fileSystemError, invalidArgument, PresisiError } from './errors.js';
+import { native } from './native.js';
 import type { Preprocessing } from './preprocess.js';
 
 export type { RawImage } from './decode.js';
@@ -62,6 +71,7 @@ export async function listImages(folder: string): Promise<string[]> {
 /** Names every picture; folders are replaced by what lies in them. */
 export async function resolveImages(images: unknown, name: string): Promise<NamedImage[]> {
   const list: unknown[] = Array.isArray(images) ? images : [images];
+  const folders = await Promise.all(list.map((source) => typeof source === 'string' && isFolder(source)));
   const resolved: NamedImage[] = [];
   for (const [index, source] of list.entries()) {
     const label = Array.isArray(images) ? `${name}[${index}]` : name;
@@ -72,7 +82,7 @@ export async function resolveImages(images: unknown, name: string): Promise<Name
       resolved.push({ name: `#${index}`, source });
     } else if (typeof source !== 'string' || source === '') {
       throw invalidArgument('a path, the bytes of a picture, or { data, width, height, channels }', label, source);
-    } else if (await isFolder(source)) {
+    } else if (folders[index]) {
       resolved.push(...(await listImages(source)).map((path) => ({ name: path, source: path })));
     } else {
       resolved.push({ name: source, source });
@@ -96,16 +106,32 @@ export function spread<T>(items: readonly T[], count: number): T[] {
   return Array.from({ length: count }, (_, i) => items[Math.floor((i * items.length) / count)] as T);
 }
 
-async function readImage(source: ImageSource): Promise<PictureData> {
-  if (typeof source !== 'string') return source;
+interface ReadImage {
+  readonly data: PictureData;
+  /** Where it is a JPEG picture, the addon has decoded it in passing. */
+  readonly pixels?: Uint8Array | undefined;
+}
+
+async function readImage(source: ImageSource, preprocessing: Preprocessing): Promise<ReadImage> {
+  if (typeof source !== 'string') {
+    if (!looksLikeJpeg(source)) return { data: source };
+    const { pixels } = await native().readPicture(source as Uint8Array, preprocessing, MAX_FILE_BYTES);
+    return { data: source, pixels };
+  }
+  const { bytes, pixels } = await native().readPicture(source, preprocessing, MAX_FILE_BYTES);
+  return { data: bytes ?? (await readOther(source)), pixels };
+}
+
+/** What the addon didn't read: what is no regular file, is empty or too large, or isn't there. */
+async function readOther(path: string): Promise<Uint8Array> {
   try {
-    const { size } = await stat(source);
+    const { size } = await stat(path);
     if (size > MAX_FILE_BYTES) {
-      throw new PresisiError('ERR_PRESISI_INVALID_IMAGE', `${source} is too large for a picture: ${size} bytes`);
+      throw new PresisiError('ERR_PRESISI_INVALID_IMAGE', `${path} is too large for a picture: ${size} bytes`);
     }
-    return await readFile(source);
+    return await readFile(path);
   } catch (error) {
-    throw error instanceof PresisiError ? error : fileSystemError('read', source, error);
+    throw error instanceof PresisiError ? error : fileSystemError('read', path, error);
   }
 }
 
@@ -113,8 +139,10 @@ async function readImage(source: ImageSource): Promise<PictureData> {
 export async function decodeImage(image: NamedImage, preprocessing: Preprocessing): Promise<DecodedImage> {
   const start = performance.now();
   try {
-    const data = await readImage(image.source);
-    const pixels = await decodePicture(data, image.name, preprocessing);
+    const { data, pixels = await decodePicture(data, image.name, preprocessing) } = await readImage(
+      image.source,
+      preprocessing,
+    );
     return { image, pixels, identity: identityOf(data), seconds: (performance.now() - start) / 1000 };
   } catch (error) {
     if (!(error instanceof PresisiError)) throw error;
@@ -170,17 +198,18 @@ export async function* inBatches<T>(items: AsyncIterable<T>, size: number): Asyn
   if (group.length > 0) yield group;
 }
 
-/** One buffer with the pictures one after the other, room for `count` of them; what isn't used stays black. */
+/** One buffer with the pictures one after the other, room for `count` of them; what isn't used is black. */
 export function packPixels(pictures: readonly Uint8Array[], crop: number, count: number): Uint8Array {
   const bytes = crop * crop * 3;
   const packed = allocate(bytes * count);
   for (const [index, pixels] of pictures.entries()) packed.set(pixels, index * bytes);
-  return packed;
+  return packed.fill(0, pictures.length * bytes);
 }
 
+/** Not cleared: every byte is written. */
 function allocate(bytes: number): Uint8Array {
   try {
-    return new Uint8Array(bytes);
+    return Buffer.allocUnsafeSlow(bytes);
   } catch (cause) {
     throw new PresisiError('ERR_PRESISI_OUT_OF_MEMORY', `no memory for ${bytes} bytes of pixels`, {
       hint: 'use a smaller batchSize',

@@ -3,8 +3,8 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import bindings from 'bindings';
-import type { Enlargement } from './enlarge.js';
 import { PresisiError } from './errors.js';
+import type { Preprocessing } from './preprocess.js';
 import type { Quantity, SamplerStatistics, SourceStatus, Span } from './telemetry/types.js';
 import type { NativeFeed, Tensor, TensorInfo } from './tensor.js';
 
@@ -133,6 +133,27 @@ export interface NativePortrait {
   readonly macs: number;
   /** How many nodes of each operator the ONNX file has, batch normalisation folded. */
   readonly operators: Readonly<Record<string, number>>;
+}
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A picture's size after scaling, and where in that the crop begins. */
+export interface Geometry extends Size {
+  readonly left: number;
+  readonly top: number;
+}
+
+/** The part of preprocessing that makes pixels; the rest is arithmetic on them. */
+export type Resizing = Pick<Preprocessing, 'resize' | 'crop' | 'kernel'>;
+
+/** A picture that was read; absent parts are somebody else's to get, or to complain about. */
+export interface NativePicture {
+  /** Only of a file. */
+  readonly bytes?: Uint8Array;
+  readonly pixels?: Uint8Array;
 }
 
 export interface NativeImages {
@@ -301,8 +322,15 @@ export interface NativeAddon {
   ): Promise<string>;
   parseTable(json: string, expected: NativeFingerprint, control: Control): Promise<string>;
   writeText(path: string, text: string, control: Control): Promise<number>;
-  /** Interleaved RGB, first along the rows, then along the columns; 8 bits between the two, as in Pillow. At once. */
-  enlarge(pixels: Uint8Array, columns: Enlargement, rows: Enlargement): Uint8Array;
+  /**
+   * A file's bytes (absent where it can't be read, or has more than `limit`), and its pixels, upright, scaled and cut:
+   * interleaved RGB, `crop`×`crop`. They are absent where it isn't an intact JPEG picture.
+   */
+  readPicture(source: string | Uint8Array, resizing: Resizing, limit: number): Promise<NativePicture>;
+  /** Where pixels go. */
+  pictureGeometry(size: Size, resizing: Resizing): Geometry;
+  /** Interleaved RGB to `crop`×`crop` of it, as Pillow has them. At once. */
+  resamplePicture(pixels: Uint8Array, size: Size, resizing: Resizing): Uint8Array;
   createSamples(): SamplesHandle;
   /** How many batches the handle holds. */
   addSamples(samples: SamplesHandle, images: NativeImages): number;
@@ -370,7 +398,7 @@ function load(): NativeAddon {
       .map((failure) => `  - ${failure}`)
       .join('\n')}`,
     {
-      hint: 'compile it with `npm rebuild presisi`; on Debian or Ubuntu that needs: apt-get install cmake g++ libprotozero-dev nlohmann-json3-dev libxxhash-dev libdnnl-dev',
+      hint: 'compile it with `npm rebuild presisi`; on Debian or Ubuntu that needs: apt-get install cmake g++ libprotozero-dev nlohmann-json3-dev libxxhash-dev libturbojpeg0-dev libdnnl-dev',
     },
   );
 }

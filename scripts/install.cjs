@@ -27,7 +27,7 @@ if (!loads(prebuilt) && compile() !== 0) {
 presisi: there is no prebuilt addon for ${process.platform}-${process.arch}, and compiling it failed (see above).
 It needs CMake 3.16 or later, a C++17 compiler and a few libraries. On Debian or Ubuntu:
 
-    apt-get install cmake g++ libprotozero-dev nlohmann-json3-dev libxxhash-dev libdnnl-dev
+    apt-get install cmake g++ libprotozero-dev nlohmann-json3-dev libxxhash-dev libturbojpeg0-dev libdnnl-dev
 
 Then: npm rebuild presisi
 `);

@@ -46,23 +46,32 @@ size_t physicalMemory() {
 
 }  // namespace
 
-Tensor::Tensor(DType dtype, Dims dims) : dtype_(dtype), dims_(std::move(dims)), size_(elementCount(dims_)) {
+Tensor::Tensor(DType dtype, Dims dims) : Tensor(uninitialized(dtype, std::move(dims))) {
+  std::memset(data_, 0, bytes());
+}
+
+Tensor Tensor::uninitialized(DType dtype, Dims dims) {
+  Tensor tensor;
+  tensor.dtype_ = dtype;
+  tensor.size_ = elementCount(dims);
+  tensor.dims_ = std::move(dims);
   const size_t width = byteSize(dtype);
   if (width == 0)
     throw Error(ErrorCode::UnsupportedModel, std::string("no tensor can hold elements of type ") + name(dtype));
   size_t total = 0;
-  if (__builtin_mul_overflow(static_cast<size_t>(size_), width, &total) || total > physicalMemory()) {
-    throw Error(ErrorCode::OutOfMemory, "tensor of shape " + toString(dims_) + " does not fit in memory");
+  const auto elements = static_cast<size_t>(tensor.size_);
+  if (__builtin_mul_overflow(elements, width, &total) || total > physicalMemory()) {
+    throw Error(ErrorCode::OutOfMemory, "tensor of shape " + toString(tensor.dims_) + " does not fit in memory");
   }
   const size_t rounded = (total + kAlignment) / kAlignment * kAlignment;
   void* memory = std::aligned_alloc(kAlignment, rounded);
   if (memory == nullptr) {
-    throw Error(ErrorCode::OutOfMemory,
-                "could not allocate " + std::to_string(total) + " bytes for a tensor of shape " + toString(dims_));
+    throw Error(ErrorCode::OutOfMemory, "could not allocate " + std::to_string(total) +
+                                            " bytes for a tensor of shape " + toString(tensor.dims_));
   }
-  std::memset(memory, 0, rounded);
-  data_ = memory;
-  owner_ = std::shared_ptr<const void>(memory, [](const void* p) { std::free(const_cast<void*>(p)); });
+  tensor.data_ = memory;
+  tensor.owner_ = std::shared_ptr<const void>(memory, [](const void* p) { std::free(const_cast<void*>(p)); });
+  return tensor;
 }
 
 Tensor Tensor::view(DType dtype, Dims dims, const void* data, std::shared_ptr<const void> owner) {

@@ -28,6 +28,8 @@ class Tensor {
   Tensor() = default;
   /// Zero-filled, owned. Throws OutOfMemory.
   Tensor(DType dtype, Dims dims);
+  /// Owned, and not filled with anything: for whoever writes every element. Throws OutOfMemory.
+  static Tensor uninitialized(DType dtype, Dims dims);
   /// Looks at memory of `owner` (may be null when the caller guarantees the lifetime). `bytes()` must be there.
   static Tensor view(DType dtype, Dims dims, const void* data, std::shared_ptr<const void> owner = nullptr);
   template <typename T>

@@ -61,7 +61,8 @@ Tensor normalize(const uint8_t* pixels, size_t bytes, const ImageBatch& batch, c
   const int64_t red = normalization.blueFirst ? 2 * plane : 0;
   const int64_t blue = normalization.blueFirst ? 0 : 2 * plane;
 
-  Tensor tensor(DType::Float32, normalization.channelsFirst ? Dims{batch.count, kChannels, batch.height, batch.width}
+  Tensor tensor = Tensor::uninitialized(DType::Float32, normalization.channelsFirst
+                                                            ? Dims{batch.count, kChannels, batch.height, batch.width}
                                                             : Dims{batch.count, batch.height, batch.width, kChannels});
   float* out = tensor.data<float>();
   for (int64_t image = 0; image < batch.count; ++image) {

@@ -1,9 +1,11 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { geometryOf } from '../../lib/geometry.js';
 import { decodeImages, type RawImage, resolveImages } from '../../lib/images.js';
+import { native } from '../../lib/native.js';
 import type { Kernel, Preprocessing } from '../../lib/preprocess.js';
-import { presisiRejection } from './support.js';
+import { presisiRejection, temporaryFolder } from './support.js';
 
 interface Options {
   readonly resize: number;
@@ -71,7 +73,7 @@ describe('geometry', () => {
     [39, 32, 32, 32, 39, 32, 4, 0],
   ])('%ix%i to %i, %i in the middle', (width, height, resize, crop, scaledWidth, scaledHeight, left, top) => {
     const expected = { width: scaledWidth, height: scaledHeight, left, top };
-    expect(geometryOf({ width, height }, { resize, crop })).toEqual(expected);
+    expect(native().pictureGeometry({ width, height }, { resize, crop, kernel: 'linear' })).toEqual(expected);
   });
 
   test.each([
@@ -87,7 +89,7 @@ describe('geometry', () => {
       { resize: 64, crop: 56 },
       { resize: 64, crop: 64 },
     ]) {
-      const geometry = geometryOf({ width, height }, options);
+      const geometry = native().pictureGeometry({ width, height }, { ...options, kernel: 'linear' });
       const pixels = await pixelsOf(ramps(width, height), options);
       // Pixels are squares: the middle of the first one is at 1/2, before and after. Edges are left to the other tests.
       const seen = (side: number, scaled: number, at: number): number => {
@@ -148,6 +150,78 @@ describe('enlarged pixels are Pillow’s', () => {
       { resize: 256, crop: 224 },
     );
     expect(pixels.every((value) => value === 9)).toBe(true);
+  });
+});
+
+describe('JPEG pictures', () => {
+  const noise: RawImage = {
+    data: Uint8Array.from({ length: 150 * 110 * 3 }, (_, i) => (i * 7919 + (i >> 5) * 104729) % 256),
+    width: 150,
+    height: 110,
+    channels: 3,
+  };
+  const sizes = { resize: 64, crop: 56 };
+
+  /** What another decoder finds in the file, scaled as all other pixels are. */
+  async function expected(bytes: Uint8Array, options: Options): Promise<Uint8Array> {
+    const { data, info } = await sharp(bytes).toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
+    return native().resamplePicture(data, info, { kernel: 'linear', ...options });
+  }
+
+  test.each<[string, (picture: Sharp) => Sharp]>([
+    ['4:2:0', (picture) => picture.jpeg()],
+    ['4:4:4', (picture) => picture.jpeg({ chromaSubsampling: '4:4:4', quality: 97 })],
+    ['progressive', (picture) => picture.jpeg({ progressive: true })],
+    ['grey', (picture) => picture.toColourspace('b-w').jpeg()],
+  ])('have the pixels that others find in them: %s', async (_, encode) => {
+    const bytes = await encode(encoder(noise)).toBuffer();
+    for (const kernel of ['nearest', 'linear', 'cubic', 'mitchell', 'lanczos2', 'lanczos3'] as const) {
+      for (const options of [sizes, { resize: 150, crop: 141 }]) {
+        // Decoders may round the steps of a cosine transform differently.
+        const found = await pixelsOf(bytes, { ...options, kernel });
+        expect(distance(found, await expected(bytes, { ...options, kernel }))).toBeLessThanOrEqual(2);
+      }
+    }
+  });
+
+  test('are the same from a file, whatever that is called, and from memory; so is what identifies them', async () => {
+    const folder = await temporaryFolder();
+    const bytes = await encoder(noise).jpeg().toBuffer();
+    const [asJpeg, asPng, png] = ['a.jpg', 'b.png', 'c.jpg'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    await writeFile(asJpeg, bytes);
+    await writeFile(asPng, bytes);
+    await writeFile(png, await encoder(noise).png().toBuffer());
+    const memory = await decoded(bytes, sizes);
+    for (const path of [asJpeg, asPng]) {
+      const file = await decoded(path, sizes);
+      expect(file.pixels).toEqual(memory.pixels);
+      expect(Buffer.concat(file.identity ?? []).equals(bytes)).toBe(true);
+    }
+    expect((await decoded(png, sizes)).pixels).toEqual(await pixelsOf(noise, sizes));
+  });
+
+  test('with damage that others can live with are decoded, too', async () => {
+    const bytes = await encoder(noise).jpeg().toBuffer();
+    const marker = bytes.indexOf(Uint8Array.of(0xff, 0xdb));
+    const withRest = Buffer.concat([bytes.subarray(0, marker), Buffer.alloc(9), bytes.subarray(marker)]);
+    expect((await native().readPicture(withRest, { ...sizes, kernel: 'linear' }, 1e6)).pixels).toBeUndefined();
+    expect(distance(await pixelsOf(withRest, sizes), await pixelsOf(bytes, sizes))).toBeLessThanOrEqual(3);
+  });
+
+  test('of files that are larger than asked for, or aren’t there, are left to others', async () => {
+    const folder = await temporaryFolder();
+    const path = join(folder, 'a.jpg');
+    const bytes = await encoder(noise).jpeg().toBuffer();
+    await writeFile(path, bytes);
+    const resizing = { ...sizes, kernel: 'linear' } as const;
+    expect(Object.keys(await native().readPicture(path, resizing, bytes.length))).toEqual(['bytes', 'pixels']);
+    expect(await native().readPicture(path, resizing, bytes.length - 1)).toEqual({});
+    expect(await native().readPicture(folder, resizing, 1e6)).toEqual({});
+    expect(await native().readPicture(`${path}.gone`, resizing, 1e6)).toEqual({});
   });
 });
 
