@@ -138,7 +138,7 @@ Napi::Value pictureGeometry(const Napi::CallbackInfo& info) {
   return result;
 }
 
-/// `resamplePicture(pixels, { width, height }, resizing) -> Uint8Array`, at once.
+/// `resamplePicture(pixels, { width, height }, resizing) -> Promise<Uint8Array>`
 Napi::Value resamplePicture(const Napi::CallbackInfo& info) {
   const Napi::Uint8Array pixels = requireBytes(info[0], "pixels");
   const auto [width, height] = toSize(info[1]);
@@ -146,13 +146,18 @@ Napi::Value resamplePicture(const Napi::CallbackInfo& info) {
     throw Error(ErrorCode::InvalidArgument, "expected width x height x 3 bytes of pixels");
   }
   const picture::Resizing resizing = toResizing(info[2]);
-  const picture::Geometry geometry = picture::geometryOf(width, height, resizing);
-  const auto side = [&](int64_t length, int64_t scaled, int64_t first) {
-    return picture::Side{static_cast<double>(length), length, scaled, first, resizing.crop};
+  std::vector<Napi::ObjectReference> keepAlive;
+  keepAlive.push_back(Napi::Persistent(pixels.As<Napi::Object>()));
+  const auto work = [data = pixels.Data(), width = width, height = height, resizing](const JobContext&) {
+    const picture::Geometry geometry = picture::geometryOf(width, height, resizing);
+    const auto axis = [&](int64_t length, int64_t scaled, int64_t first) {
+      return picture::axisOf({static_cast<double>(length), length, scaled, first, resizing.crop}, resizing.kernel);
+    };
+    return picture::resample(data, width * picture::kChannels, axis(width, geometry.width, geometry.left),
+                             axis(height, geometry.height, geometry.top));
   };
-  const picture::Axis columns = picture::axisOf(side(width, geometry.width, geometry.left), resizing.kernel);
-  const picture::Axis rows = picture::axisOf(side(height, geometry.height, geometry.top), resizing.kernel);
-  return toJs(info.Env(), picture::resample(pixels.Data(), width * picture::kChannels, columns, rows));
+  return runJob(info.Env(), Lane::Pictures, {}, std::move(keepAlive), work,
+                [](Napi::Env env, Bytes& made) { return toJs(env, std::move(made)); });
 }
 
 }  // namespace presisi::binding

@@ -39,16 +39,20 @@ export function identityOf(data: PictureData): Uint8Array[] {
 /** What JPEG files begin with. */
 export const looksLikeJpeg = (data: PictureData): boolean => !isRawImage(data) && data[0] === 0xff && data[1] === 0xd8;
 
+/** Pictures with more pixels are scaled by libvips, which needn't hold them whole: 12 MB, of several at a time. */
+const MAX_WHOLE = 1 << 22;
+
 /** Interleaved RGB bytes, `crop`×`crop`, of whatever the addon's own decoder left: other formats than JPEG, and damage. */
 export async function decodePicture(data: PictureData, name: string, resizing: Resizing): Promise<Uint8Array> {
   try {
+    if (isRawImage(data) && data.channels === 3) return await native().resamplePicture(data.data, data, resizing);
     const picture = await open(data);
     const { width, height } = isRawImage(data) ? data : (await picture.metadata()).autoOrient;
     const geometry = native().pictureGeometry({ width, height }, resizing);
     const upright = picture.autoOrient();
     // libvips would enlarge with everything half a pixel of the result too far to the right and to the bottom.
-    return geometry.height > height
-      ? native().resamplePicture(await rgb(upright), { width, height }, resizing)
+    return width * height <= MAX_WHOLE || geometry.height > height
+      ? await native().resamplePicture(await rgb(upright), { width, height }, resizing)
       : await reduced(upright, geometry, resizing);
   } catch (error) {
     const reason = (error as Error).message.split('\n')[0];

@@ -329,8 +329,8 @@ export interface NativeAddon {
   readPicture(source: string | Uint8Array, resizing: Resizing, limit: number): Promise<NativePicture>;
   /** Where pixels go. */
   pictureGeometry(size: Size, resizing: Resizing): Geometry;
-  /** Interleaved RGB to `crop`×`crop` of it, as Pillow has them. At once. */
-  resamplePicture(pixels: Uint8Array, size: Size, resizing: Resizing): Uint8Array;
+  /** Interleaved RGB to `crop`×`crop` of it, as Pillow has them. */
+  resamplePicture(pixels: Uint8Array, size: Size, resizing: Resizing): Promise<Uint8Array>;
   createSamples(): SamplesHandle;
   /** How many batches the handle holds. */
   addSamples(samples: SamplesHandle, images: NativeImages): number;

@@ -10,10 +10,9 @@ export type Kernel = 'nearest' | 'linear' | 'cubic' | 'mitchell' | 'lanczos2' | 
  * How a picture becomes a network's input: turned upright, made RGB, its shorter side scaled to `resize` pixels, the
  * middle `crop`×`crop` pixels cut out, then `(byte · scale − mean) / std` for each channel.
  *
- * With `linear` these are the pixels of torchvision's `Resize(resize)` and `CenterCrop(crop)`: to the bit those of JPEG
- * pictures that become less than four times smaller, others to less than 1/255 on average (test/agreement measures it).
- * torchvision's loader leaves a picture as it lies when its EXIF says how to turn it; here it is turned. As there, colour
- * profiles are left alone.
+ * With `linear` these are the pixels of torchvision's `Resize(resize)` and `CenterCrop(crop)`, to the bit unless the picture
+ * is large, and then to less than 1/255 on average (test/agreement measures it). torchvision's loader leaves a picture as it
+ * lies when its EXIF says how to turn it; here it is turned. As there, colour profiles are left alone.
  */
 export interface Preprocessing {
   /** Pixels of the shorter side after scaling. Default: `crop` · 256/224, as ImageNet networks are evaluated. */

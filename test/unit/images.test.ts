@@ -7,6 +7,8 @@ import { native } from '../../lib/native.js';
 import type { Kernel, Preprocessing } from '../../lib/preprocess.js';
 import { presisiRejection, temporaryFolder } from './support.js';
 
+const folder = await temporaryFolder();
+
 interface Options {
   readonly resize: number;
   readonly crop: number;
@@ -185,7 +187,6 @@ describe('JPEG pictures', () => {
   });
 
   test('are the same from a file, whatever that is called, and from memory; so is what identifies them', async () => {
-    const folder = await temporaryFolder();
     const bytes = await encoder(noise).jpeg().toBuffer();
     const [asJpeg, asPng, png] = ['a.jpg', 'b.png', 'c.jpg'].map((name) => join(folder, name)) as [
       string,
@@ -213,7 +214,6 @@ describe('JPEG pictures', () => {
   });
 
   test('of files that are larger than asked for, or aren’t there, are left to others', async () => {
-    const folder = await temporaryFolder();
     const path = join(folder, 'a.jpg');
     const bytes = await encoder(noise).jpeg().toBuffer();
     await writeFile(path, bytes);

@@ -2,11 +2,15 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <numeric>
+#include <random>
 #include <vector>
+
+#include "picture/rows.hpp"
 
 using namespace presisi;
 using picture::Axis;
@@ -78,6 +82,28 @@ TEST_CASE("resample: rows wider than any vector, and only what the axes look at"
       CHECK(made[static_cast<size_t>((130 + x) * 3 + c)] == base + 3);  // 3.25
     }
   }
+}
+
+TEST_CASE("resample: what every processor has and what this one has make the same bytes") {
+  const picture::RowFunctions &base = picture::kRowsBase, &widest = picture::rowFunctions();
+  std::mt19937 random(3);
+  const int64_t width = 9, made = 53, bytes = made * 3;
+  std::vector<uint8_t> pixels(static_cast<size_t>(200 * 3 + 1));
+  for (uint8_t& byte : pixels) byte = static_cast<uint8_t>(random());
+  std::vector<int32_t> starts, weights;
+  for (int64_t i = 0; i < made; ++i) {
+    starts.push_back(static_cast<int32_t>(random() % (200 - width + 1)));
+    for (int64_t k = 0; k < width; ++k) weights.push_back(static_cast<int32_t>(random() % kOne) - kOne / 4);
+  }
+  std::vector<uint8_t> expected(static_cast<size_t>(bytes)), found(expected);
+  base.alongRow(pixels.data(), starts.data(), weights.data(), width, made, expected.data());
+  widest.alongRow(pixels.data(), starts.data(), weights.data(), width, made, found.data());
+  CHECK(found == expected);
+  CHECK(std::count(found.begin(), found.end(), 0) < bytes / 2);
+
+  base.alongColumns(pixels.data(), 150, weights.data(), 4, expected.data());
+  widest.alongColumns(pixels.data(), 150, weights.data(), 4, found.data());
+  CHECK(found == expected);
 }
 
 TEST_CASE("weights: half as many pixels, as Pillow has them") {
