@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 #include "core/file.hpp"
 #include "core/trace.hpp"
 #include "engine/engine_file.hpp"
+#include "engine/preprocess.hpp"
 #include "environment.hpp"
 #include "exports.hpp"
 #include "handles.hpp"
@@ -172,13 +174,15 @@ struct RunResult {
   std::map<std::string, double> stages;
 };
 
-RunResult run(LoadedEngine& engine, const backend::Feeds& feeds, const StopToken& stop) {
-  backend::validateFeeds(engine.inputs, feeds, engine.maxBatch);
+/// `body` has the session run and gives its outputs.
+template <typename Body>
+RunResult runWith(LoadedEngine& engine, const backend::Feeds& shapes, const Body& body) {
+  backend::validateFeeds(engine.inputs, shapes, engine.maxBatch);
   RunResult result;
   const std::lock_guard<std::mutex> lock(engine.running);
   backend::Session& session = sessionOf(engine);
   const Clock clock;
-  result.outputs = session.run(feeds, stop);
+  result.outputs = body(session);
   result.seconds = clock.seconds();
   result.stages = session.lastTiming().stages;
   for (const backend::TensorInfo& output : engine.outputs) result.names.push_back(output.name);
@@ -190,9 +194,30 @@ RunResult run(LoadedEngine& engine, const backend::Feeds& feeds, const StopToken
   return result;
 }
 
-RunResult runOnLane(const std::shared_ptr<LoadedEngine>& engine, const backend::Feeds& feeds, const StopToken& stop) {
-  LaneTeam::instance().keptFor(engine);
-  return run(*engine, feeds, stop);
+RunResult run(LoadedEngine& engine, const backend::Feeds& feeds, const StopToken& stop) {
+  return runWith(engine, feeds, [&](backend::Session& session) { return session.run(feeds, stop); });
+}
+
+/// What making the network's input takes is told apart from the run, as though it had been done before.
+RunResult run(LoadedEngine& engine, const std::string& input, const engine::Normalizer& pictures,
+              const StopToken& stop) {
+  std::atomic<int64_t> nanoseconds{0};
+  const auto make = [&](int64_t first, int64_t count, float* into) {
+    const Clock clock;
+    pictures.make(first, count, into);
+    nanoseconds += static_cast<int64_t>(clock.seconds() * 1e9);
+  };
+  const backend::SampleMaker samples{input, pictures.dims(), make};
+  int threads = 1;
+  RunResult result =
+      runWith(engine, {{input, Tensor::view(DType::Float32, samples.dims, nullptr)}}, [&](backend::Session& session) {
+        std::vector<Tensor> outputs;
+        threads = session.runMade(samples, backend::copyInto(outputs), stop);
+        return outputs;
+      });
+  result.preprocessSeconds = static_cast<double>(nanoseconds) / 1e9 / threads;
+  result.seconds = std::max(0.0, result.seconds - result.preprocessSeconds);
+  return result;
 }
 
 Napi::Value resultToJs(Napi::Env env, const RunResult& result) {
@@ -317,7 +342,8 @@ Napi::Value runFeeds(const Napi::CallbackInfo& info) {
   return runJob(
       info.Env(), Lane::Run, Control::from(info[2]), std::move(feeds.keepAlive),
       [engine = unwrap<LoadedEngine>(info[0]), given = std::move(feeds.feeds)](const JobContext& context) {
-        return runOnLane(engine, given, context.stop);
+        LaneTeam::instance().keptFor(engine);
+        return run(*engine, given, context.stop);
       },
       [](Napi::Env env, const RunResult& result) { return resultToJs(env, result); });
 }
@@ -339,13 +365,8 @@ Napi::Value runImages(const Napi::CallbackInfo& info) {
       info.Env(), Lane::Run, Control::from(info[2]), std::move(keepAlive),
       [engine = unwrap<LoadedEngine>(info[0]), input = std::move(images.input), pixels = images.pixels,
        bytes = images.bytes, shape = images.shape, normalization = images.normalization](const JobContext& context) {
-        const Clock clock;
-        backend::Feeds feeds;
-        feeds.emplace(input, engine::normalize(pixels, bytes, shape, normalization));
-        const double preprocessSeconds = clock.seconds();
-        RunResult result = runOnLane(engine, feeds, context.stop);
-        result.preprocessSeconds = preprocessSeconds;
-        return result;
+        LaneTeam::instance().keptFor(engine);
+        return run(*engine, input, engine::Normalizer(pixels, bytes, shape, normalization), context.stop);
       },
       [](Napi::Env env, const RunResult& result) { return resultToJs(env, result); });
 }

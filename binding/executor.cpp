@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <future>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -25,7 +26,10 @@ const char* nameOf(Lane lane) {
 /// How much less of a claim to a processor decoding has, in the units of nice(2): about a tenth.
 constexpr int kPicturesNice = 10;
 
-unsigned threadsOf(Lane lane) { return lane == Lane::Pictures ? std::max(1U, std::thread::hardware_concurrency()) : 1; }
+unsigned threadsOf(Lane lane) {
+  static const unsigned processors = std::max(1U, std::thread::hardware_concurrency());
+  return lane == Lane::Pictures ? processors : 1;
+}
 
 }  // namespace
 
@@ -39,10 +43,14 @@ void Executor::put(Lane lane, const Put& put) {
   Queue& queue = queues_[static_cast<size_t>(lane)];
   {
     const std::lock_guard<std::mutex> lock(queue.mutex);
-    // One more for each task until all are there.
+    // One more for each task until all are there, or no more can be had.
     if (queue.threads < threadsOf(lane)) {
-      std::thread(serve, std::ref(queue), lane).detach();
-      ++queue.threads;
+      try {
+        std::thread(serve, std::ref(queue), lane).detach();
+        ++queue.threads;
+      } catch (const std::system_error&) {
+        if (queue.threads == 0) throw;
+      }
     }
     put(queue.tasks);
   }

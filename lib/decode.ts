@@ -1,6 +1,7 @@
 import type { Sharp, SharpOptions } from 'sharp';
 import { invalidArgument, PresisiError } from './errors.js';
 import { type Geometry, native, type Resizing } from './native.js';
+import { steady } from './tensor.js';
 
 /** Pixels in memory: rows from the top, 8 bits a channel, interleaved RGB or grey, nothing between rows. */
 export interface RawImage {
@@ -37,7 +38,7 @@ export function identityOf(data: PictureData): Uint8Array[] {
 }
 
 /** What JPEG files begin with. */
-export const looksLikeJpeg = (data: PictureData): boolean => !isRawImage(data) && data[0] === 0xff && data[1] === 0xd8;
+export const looksLikeJpeg = (data: Uint8Array): boolean => data[0] === 0xff && data[1] === 0xd8;
 
 /** Pictures with more pixels are scaled by libvips, which needn't hold them whole: 12 MB, of several at a time. */
 const MAX_WHOLE = 1 << 22;
@@ -45,7 +46,9 @@ const MAX_WHOLE = 1 << 22;
 /** Interleaved RGB bytes, `crop`×`crop`, of whatever the addon's own decoder left: other formats than JPEG, and damage. */
 export async function decodePicture(data: PictureData, name: string, resizing: Resizing): Promise<Uint8Array> {
   try {
-    if (isRawImage(data) && data.channels === 3) return await native().resamplePicture(data.data, data, resizing);
+    if (isRawImage(data) && data.channels === 3) {
+      return await native().resamplePicture(steady(data.data), data, resizing);
+    }
     const picture = await open(data);
     const { width, height } = isRawImage(data) ? data : (await picture.metadata()).autoOrient;
     const geometry = native().pictureGeometry({ width, height }, resizing);

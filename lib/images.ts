@@ -13,6 +13,7 @@ import {
 import { fileSystemError, invalidArgument, PresisiError } from './errors.js';
 import { native } from './native.js';
 import type { Preprocessing } from './preprocess.js';
+import { steady } from './tensor.js';
 
 export type { RawImage } from './decode.js';
 
@@ -114,8 +115,8 @@ interface ReadImage {
 
 async function readImage(source: ImageSource, preprocessing: Preprocessing): Promise<ReadImage> {
   if (typeof source !== 'string') {
-    if (!looksLikeJpeg(source)) return { data: source };
-    const { pixels } = await native().readPicture(source as Uint8Array, preprocessing, MAX_FILE_BYTES);
+    if (isRawImage(source) || !looksLikeJpeg(source)) return { data: source };
+    const { pixels } = await native().readPicture(steady(source), preprocessing, MAX_FILE_BYTES);
     return { data: source, pixels };
   }
   const { bytes, pixels } = await native().readPicture(source, preprocessing, MAX_FILE_BYTES);

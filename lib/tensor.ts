@@ -75,9 +75,11 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
  * Memory that can't move or shrink under a native thread: plain array buffers are used as they are, shared and
  * resizable ones are copied.
  */
-function steady<T extends TensorData>(data: T): T {
+export function steady<T extends TensorData>(data: T): T {
   const buffer = data.buffer as ArrayBufferLike & { readonly resizable?: boolean };
-  return buffer instanceof ArrayBuffer && buffer.resizable !== true ? data : (data.slice() as T);
+  if (buffer instanceof ArrayBuffer && buffer.resizable !== true) return data;
+  // A Buffer's slice() is a view of the same memory.
+  return (data instanceof Uint8Array ? new Uint8Array(data) : data.slice()) as T;
 }
 
 /** Checks feeds against what a network declares and puts them in the order of its inputs. */

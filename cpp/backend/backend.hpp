@@ -111,6 +111,22 @@ using OutputSink = std::function<void(size_t outputIndex, const Tensor&)>;
 /// The same of some of the samples: `first` is the first of those that the tensor has.
 using PartSink = std::function<void(size_t outputIndex, int64_t first, const Tensor&)>;
 
+/// Float32 samples of a network's only input, made when somebody is about to compute with them.
+struct SampleMaker {
+  std::string input;
+  Dims dims;  ///< of all samples
+  /// Writes samples [first, first + count). Called from several threads at once.
+  std::function<void(int64_t first, int64_t count, float* into)> make;
+};
+
+/// Copies outputs, in the order of Engine::outputs().
+inline OutputSink copyInto(std::vector<Tensor>& outputs) {
+  return [&outputs](size_t index, const Tensor& tensor) {
+    if (outputs.size() <= index) outputs.resize(index + 1);
+    outputs[index] = tensor.clone();
+  };
+}
+
 /// Executes one network; one thread at a time. Dynamic batch: shapes are those of the feeds.
 class Session {
  public:
@@ -122,6 +138,14 @@ class Session {
   virtual void runInParts(const Feeds& feeds, const PartSink& sink, const StopToken& stop) {
     run(
         feeds, [&](size_t index, const Tensor& tensor) { sink(index, 0, tensor); }, stop);
+  }
+  /// As run(). Threads that have samples of their own make each just before they compute with it, while it is in their
+  /// cache. Returns how many threads made samples, at the same time.
+  virtual int runMade(const SampleMaker& samples, const OutputSink& sink, const StopToken& stop) {
+    Tensor all = Tensor::uninitialized(DType::Float32, samples.dims);
+    samples.make(0, samples.dims.at(0), all.data<float>());
+    run({{samples.input, all}}, sink, stop);
+    return 1;
   }
   virtual Timing lastTiming() const = 0;
   /// Bytes held for activations and scratch.
@@ -140,13 +164,7 @@ class Session {
   /// Outputs copied, in the order of Engine::outputs().
   std::vector<Tensor> run(const Feeds& feeds, const StopToken& stop = {}) {
     std::vector<Tensor> outputs;
-    run(
-        feeds,
-        [&](size_t index, const Tensor& tensor) {
-          if (outputs.size() <= index) outputs.resize(index + 1);
-          outputs[index] = tensor.clone();
-        },
-        stop);
+    run(feeds, copyInto(outputs), stop);
     return outputs;
   }
 };

@@ -14,11 +14,8 @@ constexpr int64_t kChannels = 3;
 constexpr int64_t kMaxSide = 1 << 16;
 constexpr int64_t kMaxCount = 1 << 16;
 
-using Table = std::array<float, 256>;
-
-/// Tables in the order of the picture's channels (red first).
-std::array<Table, kChannels> makeTables(const Normalization& normalization) {
-  std::array<Table, kChannels> tables;
+std::array<std::array<float, 256>, kChannels> makeTables(const Normalization& normalization) {
+  std::array<std::array<float, 256>, kChannels> tables;
   for (size_t channel = 0; channel < kChannels; ++channel) {
     const double mean = normalization.mean[channel];
     const double deviation = normalization.std[channel];
@@ -51,29 +48,42 @@ void requireSize(size_t bytes, const ImageBatch& batch) {
 
 }  // namespace
 
-Tensor normalize(const uint8_t* pixels, size_t bytes, const ImageBatch& batch, const Normalization& normalization) {
+Normalizer::Normalizer(const uint8_t* pixels, size_t bytes, const ImageBatch& batch, const Normalization& normalization)
+    : pixels_(pixels),
+      batch_(batch),
+      channelsFirst_(normalization.channelsFirst),
+      blueFirst_(normalization.blueFirst),
+      tables_(makeTables(normalization)) {
   requireSize(bytes, batch);
-  const std::array<Table, kChannels> tables = makeTables(normalization);
-  const int64_t area = batch.height * batch.width;
-  // Where the three channels of a pixel go, and how far the next pixel is.
-  const int64_t stride = normalization.channelsFirst ? 1 : kChannels;
-  const int64_t plane = normalization.channelsFirst ? area : 1;
-  const int64_t red = normalization.blueFirst ? 2 * plane : 0;
-  const int64_t blue = normalization.blueFirst ? 0 : 2 * plane;
+}
 
-  Tensor tensor = Tensor::uninitialized(DType::Float32, normalization.channelsFirst
-                                                            ? Dims{batch.count, kChannels, batch.height, batch.width}
-                                                            : Dims{batch.count, batch.height, batch.width, kChannels});
-  float* out = tensor.data<float>();
-  for (int64_t image = 0; image < batch.count; ++image) {
-    for (int64_t i = 0; i < area; ++i, pixels += kChannels) {
-      float* pixel = out + i * stride;
-      pixel[red] = tables[0][pixels[0]];
-      pixel[plane] = tables[1][pixels[1]];
-      pixel[blue] = tables[2][pixels[2]];
+Dims Normalizer::dims() const {
+  const auto& [count, height, width] = batch_;
+  return channelsFirst_ ? Dims{count, kChannels, height, width} : Dims{count, height, width, kChannels};
+}
+
+void Normalizer::make(int64_t first, int64_t count, float* into) const {
+  const int64_t area = batch_.height * batch_.width;
+  // Where the three channels of a pixel go, and how far the next pixel is.
+  const int64_t stride = channelsFirst_ ? 1 : kChannels;
+  const int64_t plane = channelsFirst_ ? area : 1;
+  const int64_t red = blueFirst_ ? 2 * plane : 0;
+  const int64_t blue = blueFirst_ ? 0 : 2 * plane;
+  const uint8_t* bytes = pixels_ + first * area * kChannels;
+  for (int64_t image = 0; image < count; ++image, into += area * kChannels) {
+    for (int64_t i = 0; i < area; ++i, bytes += kChannels) {
+      float* pixel = into + i * stride;
+      pixel[red] = tables_[0][bytes[0]];
+      pixel[plane] = tables_[1][bytes[1]];
+      pixel[blue] = tables_[2][bytes[2]];
     }
-    out += area * kChannels;
   }
+}
+
+Tensor normalize(const uint8_t* pixels, size_t bytes, const ImageBatch& batch, const Normalization& normalization) {
+  const Normalizer normalizer(pixels, bytes, batch, normalization);
+  Tensor tensor = Tensor::uninitialized(DType::Float32, normalizer.dims());
+  normalizer.make(0, batch.count, tensor.data<float>());
   return tensor;
 }
 

@@ -24,9 +24,27 @@ struct Normalization {
   bool blueFirst = false;     ///< BGR, else RGB
 };
 
-/// The float32 tensor a model takes. Each of the 256 values a byte can have is computed once, in double and rounded
-/// once, so the result is the same on every machine.
-/// Throws InvalidArgument when `bytes` isn't the size of the batch or a divisor is zero.
+/// Turns pictures into what a model takes. Each of the 256 values a byte can have is computed once, in double and
+/// rounded once, so the result is the same on every machine.
+class Normalizer {
+ public:
+  /// Looks at `pixels`. Throws InvalidArgument when `bytes` isn't the size of the batch or a divisor is zero.
+  Normalizer(const uint8_t* pixels, size_t bytes, const ImageBatch& batch, const Normalization& normalization);
+  /// Of the whole batch, as the model takes it.
+  Dims dims() const;
+  /// Writes pictures [first, first + count) of it.
+  void make(int64_t first, int64_t count, float* into) const;
+
+ private:
+  static constexpr int64_t kChannels = 3;
+
+  const uint8_t* pixels_;
+  ImageBatch batch_;
+  bool channelsFirst_, blueFirst_;
+  std::array<std::array<float, 256>, kChannels> tables_;  ///< in the order of the picture's channels, red first
+};
+
+/// The whole batch. Throws as the constructor does.
 Tensor normalize(const uint8_t* pixels, size_t bytes, const ImageBatch& batch, const Normalization& normalization);
 
 }  // namespace presisi::engine

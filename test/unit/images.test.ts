@@ -245,6 +245,18 @@ describe('pixels in memory', () => {
     expect(grey).toEqual(await pixelsOf({ data: rgb, width: 90, height: 70, channels: 3 }, options));
   });
 
+  test('may be shared with another thread, as may a picture’s bytes', async () => {
+    const shared = <T extends Uint8Array>(data: T): Uint8Array => {
+      const copy = Buffer.from(new SharedArrayBuffer(data.length));
+      copy.set(data);
+      return copy;
+    };
+    const raw = ramps(70, 66);
+    expect(await pixelsOf({ ...raw, data: shared(raw.data) }, options)).toEqual(await pixelsOf(raw, options));
+    const bytes = await encoder(raw).jpeg().toBuffer();
+    expect(await pixelsOf(shared(bytes), options)).toEqual(await pixelsOf(bytes, options));
+  });
+
   test('may be part of a larger buffer', async () => {
     const raw = ramps(70, 66);
     const larger = new Uint8Array(raw.data.length + 100);

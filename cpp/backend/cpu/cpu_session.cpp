@@ -69,6 +69,16 @@ class CpuSession::Bound : public Binding {
       feeds[i] = tensor.data<uint8_t>() + static_cast<size_t>(first) * sampleBytes;
     }
   }
+  /// Has samples [first, first + count) made, and looks at those.
+  void make(const backend::SampleMaker& samples, int64_t first, int64_t count) {
+    if (made.empty()) {
+      Dims dims = samples.dims;
+      dims[0] = count;
+      made = Tensor::uninitialized(DType::Float32, dims);
+    }
+    samples.make(first, count, made.data<float>());
+    feeds[0] = made.data<void>();
+  }
   /// On the calling thread and its OpenMP team. `times`, which may be null, gets the seconds of each step.
   void run(const backend::OutputSink& sink, const StopToken& stop, std::vector<double>* times) {
     for (size_t i = 0; i < runners.size(); ++i) {
@@ -84,7 +94,7 @@ class CpuSession::Bound : public Binding {
       }
     }
   }
-  int64_t bytes() const { return program->arenaBytes + program->scratchBytes; }
+  int64_t bytes() const { return program->arenaBytes + program->scratchBytes + static_cast<int64_t>(made.bytes()); }
 
  private:
   void runAlone(size_t index, const backend::OutputSink& sink, const StopToken& stop, std::vector<double>* times) {
@@ -131,6 +141,7 @@ class CpuSession::Bound : public Binding {
 
   std::shared_ptr<const Program> program;
   Tensor arena, scratchMemory;
+  Tensor made;  ///< where it was had make samples
   std::vector<const void*> feeds;
   std::vector<Runner> runners;
 };
@@ -205,14 +216,13 @@ void CpuSession::parallel(int parts, const std::function<void(int)>& body) {
   if (failure) std::rethrow_exception(failure);
 }
 
-void CpuSession::execute(Plan& plan, const backend::Feeds& feeds, const backend::PartSink& sink,
-                         const StopToken& stop) {
+void CpuSession::execute(Plan& plan, const Feeder& feed, const backend::PartSink& sink, const StopToken& stop) {
   const auto begin = Clock::now();
   timing_.layers.clear();
   const auto run = [&](int index) {
     const Plan::Part& part = plan.parts[static_cast<size_t>(index)];
     for (int64_t first = part.first; first < part.last; first += part.step) {
-      part.bound->feed(feeds, first);
+      feed(*part.bound, first, part.step);
       part.bound->run([&](size_t output, const Tensor& tensor) { sink(output, first, tensor); }, stop,
                       profile_ ? &timing_.layers : nullptr);
     }
@@ -231,19 +241,34 @@ void CpuSession::execute(Plan& plan, const backend::Feeds& feeds, const backend:
 
 void CpuSession::run(const backend::Feeds& feeds, const backend::OutputSink& sink, const StopToken& stop) {
   stop.check();
-  Plan& plan = planFor(feeds, true, stop);
+  executeJoined(
+      planFor(feeds, true, stop), [&](Bound& bound, int64_t first, int64_t) { bound.feed(feeds, first); }, sink, stop);
+}
+
+int CpuSession::runMade(const backend::SampleMaker& samples, const backend::OutputSink& sink, const StopToken& stop) {
+  stop.check();
+  // Plans are made for shapes; only inputs with fewer dimensions than samples have are ever looked at then.
+  const backend::Feeds shapes{{samples.input, Tensor::view(DType::Float32, samples.dims, nullptr)}};
+  Plan& plan = planFor(shapes, true, stop);
+  if (plan.parts.size() == 1) return Session::runMade(samples, sink, stop);
+  executeJoined(
+      plan, [&](Bound& bound, int64_t first, int64_t count) { bound.make(samples, first, count); }, sink, stop);
+  return static_cast<int>(plan.parts.size());
+}
+
+void CpuSession::executeJoined(Plan& plan, const Feeder& feed, const backend::OutputSink& sink, const StopToken& stop) {
   const auto handOver = [&](size_t output, const Tensor& tensor) {
     if (sink) sink(output, tensor);
   };
   if (plan.parts.size() == 1) {
     execute(
-        plan, feeds, [&](size_t output, int64_t, const Tensor& tensor) { handOver(output, tensor); }, stop);
+        plan, feed, [&](size_t output, int64_t, const Tensor& tensor) { handOver(output, tensor); }, stop);
     return;
   }
   std::vector<std::map<int64_t, Tensor>> pieces(engine_->outputs().size());  // by first sample
   std::mutex mutex;
   execute(
-      plan, feeds,
+      plan, feed,
       [&](size_t output, int64_t first, const Tensor& tensor) {
         Tensor piece = tensor.clone();
         const std::lock_guard<std::mutex> lock(mutex);
@@ -266,7 +291,8 @@ void CpuSession::run(const backend::Feeds& feeds, const backend::OutputSink& sin
 
 void CpuSession::runInParts(const backend::Feeds& feeds, const backend::PartSink& sink, const StopToken& stop) {
   stop.check();
-  execute(planFor(feeds, false, stop), feeds, sink, stop);
+  execute(
+      planFor(feeds, false, stop), [&](Bound& bound, int64_t first, int64_t) { bound.feed(feeds, first); }, sink, stop);
 }
 
 }  // namespace presisi::cpu

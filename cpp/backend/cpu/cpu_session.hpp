@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@ class CpuSession : public backend::Session {
   ~CpuSession() override;
   void run(const backend::Feeds& feeds, const backend::OutputSink& sink, const StopToken& stop) override;
   void runInParts(const backend::Feeds& feeds, const backend::PartSink& sink, const StopToken& stop) override;
+  int runMade(const backend::SampleMaker& samples, const backend::OutputSink& sink, const StopToken& stop) override;
   backend::Timing lastTiming() const override { return timing_; }
   int64_t arenaBytes() const override;
   int threads() const override { return threads_; }
@@ -24,9 +26,13 @@ class CpuSession : public backend::Session {
  private:
   class Bound;
   struct Plan;
+  /// Has a program look at samples [first, first + count).
+  using Feeder = std::function<void(Bound& bound, int64_t first, int64_t count)>;
   Plan& planFor(const backend::Feeds& feeds, bool join, const StopToken& stop);
   std::unique_ptr<Plan> plan(const ProgramKey& key, bool join, const backend::Feeds& feeds, const StopToken& stop);
-  void execute(Plan& plan, const backend::Feeds& feeds, const backend::PartSink& sink, const StopToken& stop);
+  void execute(Plan& plan, const Feeder& feed, const backend::PartSink& sink, const StopToken& stop);
+  /// The same, with each output as a whole.
+  void executeJoined(Plan& plan, const Feeder& feed, const backend::OutputSink& sink, const StopToken& stop);
 
   std::shared_ptr<CpuEngine> engine_;
   int threads_;

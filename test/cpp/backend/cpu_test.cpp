@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include "backend/registry.hpp"
 #include "calibration/calibrator.hpp"
 #include "core/error.hpp"
+#include "support/errors.hpp"
 
 using namespace presisi;
 
@@ -373,7 +375,8 @@ TEST_CASE("samples that each thread takes some of: as many as there are, and onl
   test::ModelBuilder together;
   together.input("x", {-1, 3, 8, 8}).output("y").initializer("w", together.random({5, 3, 3, 3}, -1, 1));
   together.node("Conv", {"x", "w"}, {"c"}).node("Softmax", {"c"}, {"y"}, {onnx::Attribute::ofInt("axis", 0)});
-  for (const onnx::Model& model : {apart.model, together.model}) {
+  const std::vector<onnx::Model> models{apart.model, together.model};
+  for (const onnx::Model& model : models) {
     backend::BuildOptions options;
     options.maxBatch = 64;
     options.threads = 4;
@@ -385,6 +388,27 @@ TEST_CASE("samples that each thread takes some of: as many as there are, and onl
       const std::vector<Tensor> expected = oracle->run(feeds), actual = session->run(feeds);
       REQUIRE(actual.size() == expected.size());
       for (size_t i = 0; i < expected.size(); ++i) CHECK(compare(expected[i], actual[i], 0).largest < 2e-5f);
+
+      // Made by the threads that compute with them: the same, each once.
+      const Tensor& all = feeds.at("x");
+      const int64_t each = all.size() / batch;
+      std::vector<std::atomic<int>> times(static_cast<size_t>(batch));
+      const auto make = [&](int64_t first, int64_t count, float* into) {
+        std::copy_n(all.data<float>() + first * each, count * each, into);
+        for (int64_t i = first; i < first + count; ++i) ++times[static_cast<size_t>(i)];
+      };
+      std::vector<Tensor> made;
+      const int threads = session->runMade({"x", all.dims(), make}, backend::copyInto(made), {});
+      CHECK(threads == (&model == &models[0] && batch % 4 == 0 ? 4 : threads));
+      CHECK((&model == &models[0] || threads == 1));
+      CHECK(std::all_of(times.begin(), times.end(), [](int count) { return count == 1; }));
+      REQUIRE(made.size() == actual.size());
+      for (size_t i = 0; i < made.size(); ++i) CHECK(made[i].toFloats() == actual[i].toFloats());
+
+      const auto fail = [](int64_t, int64_t, float*) { throw Error(ErrorCode::InvalidArgument, "no such sample"); };
+      CHECK(test::throwsError(ErrorCode::InvalidArgument, "no such sample", [&] {
+        session->runMade({"x", all.dims(), fail}, {}, {});
+      }));
     }
     CHECK(session->arenaBytes() > 0);
   }

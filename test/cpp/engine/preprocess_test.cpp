@@ -81,6 +81,19 @@ TEST_CASE("normalize: channels last") {
               {expected(20, 0), expected(10, 1), expected(0, 2)});
 }
 
+TEST_CASE("normalize: some pictures of a batch") {
+  for (const bool channelsFirst : {true, false}) {
+    Normalization normalization = imagenet();
+    normalization.channelsFirst = channelsFirst;
+    const Tensor whole = normalize(kPixels.data(), kPixels.size(), kShape, normalization);
+    const presisi::engine::Normalizer normalizer(kPixels.data(), kPixels.size(), kShape, normalization);
+    CHECK(normalizer.dims() == whole.dims());
+    std::vector<float> second(6);
+    normalizer.make(1, 1, second.data());
+    CHECK(second == std::vector<float>(whole.data<float>() + 6, whole.data<float>() + 12));
+  }
+}
+
 TEST_CASE("normalize: what doesn't fit is refused") {
   CHECK(codeOf(kPixels.size() - 1, kShape, imagenet()) == ErrorCode::InvalidArgument);
   CHECK(codeOf(kPixels.size(), {0, 1, 2}, imagenet()) == ErrorCode::InvalidArgument);
