@@ -74,6 +74,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   add<parseTable>(exports, "parseTable");
   add<writeText>(exports, "writeText");
   add<readPicture>(exports, "readPicture");
+  add<areFolders>(exports, "areFolders");
   add<pictureGeometry>(exports, "pictureGeometry");
   add<resamplePicture>(exports, "resamplePicture");
   add<createSamples>(exports, "createSamples");

@@ -23,6 +23,7 @@ Napi::Value parseTable(const Napi::CallbackInfo& info);
 Napi::Value writeText(const Napi::CallbackInfo& info);
 
 Napi::Value readPicture(const Napi::CallbackInfo& info);
+Napi::Value areFolders(const Napi::CallbackInfo& info);
 Napi::Value pictureGeometry(const Napi::CallbackInfo& info);
 Napi::Value resamplePicture(const Napi::CallbackInfo& info);
 

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <utility>
@@ -65,8 +66,12 @@ Napi::Value toJs(Napi::Env env, Bytes bytes) {
   return Napi::Uint8Array::New(env, size, buffer, 0);
 }
 
+/// Not one that the system would see a part of.
+bool isPath(const std::string& path) { return path.find('\0') == std::string::npos; }
+
 /// A regular file's content; nothing where that isn't to be had, or there is none, or more than `limit` bytes of it.
 std::optional<Bytes> contentOf(const std::string& path, int64_t limit) {
+  if (!isPath(path)) return std::nullopt;
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) return std::nullopt;
   std::optional<Bytes> content;
@@ -89,41 +94,80 @@ std::optional<Bytes> contentOf(const std::string& path, int64_t limit) {
 /// What `readPicture` gives.
 struct ReadPicture {
   std::optional<Bytes> bytes;
-  std::optional<Bytes> pixels;
+  bool decoded = false;
 };
 
 Napi::Value toJs(Napi::Env env, ReadPicture& picture) {
   Napi::Object result = Napi::Object::New(env);
+  result.Set("decoded", picture.decoded);
   if (picture.bytes) result.Set("bytes", toJs(env, std::move(*picture.bytes)));
-  if (picture.pixels) result.Set("pixels", toJs(env, std::move(*picture.pixels)));
   return result;
+}
+
+/// Where it is an intact JPEG picture, `into` gets its pixels.
+bool decodeInto(const uint8_t* bytes, size_t size, const picture::Resizing& resizing, uint8_t* into) {
+  const std::optional<Bytes> pixels = picture::decodeJpeg(bytes, size, resizing);
+  if (pixels) std::copy(pixels->begin(), pixels->end(), into);
+  return pixels.has_value();
 }
 
 }  // namespace
 
-/// `readPicture(path | bytes, resizing, limit) -> Promise<{ bytes?, pixels? }>`: what a file of at most `limit`
-/// bytes holds, absent where it can't be read, and its pixels, absent where it isn't an intact JPEG picture.
+/// `readPicture(path | bytes, resizing, into, { limit, wantsBytes }) -> Promise<{ decoded, bytes? }>`: `decoded` where
+/// it is an intact JPEG picture, whose pixels `into` has then; `bytes` is what a file of at most `limit` bytes holds,
+/// absent where it can't be read, and where it was decoded and they aren't wanted.
 Napi::Value readPicture(const Napi::CallbackInfo& info) {
   const picture::Resizing resizing = toResizing(info[1]);
+  Napi::Uint8Array target = requireBytes(info[2], "into");
+  if (static_cast<int64_t>(target.ByteLength()) != resizing.crop * resizing.crop * picture::kChannels) {
+    throw Error(ErrorCode::InvalidArgument, "expected room for crop x crop x 3 bytes");
+  }
+  uint8_t* const into = target.Data();
+  std::vector<Napi::ObjectReference> keepAlive;
+  keepAlive.push_back(Napi::Persistent(target.As<Napi::Object>()));
+  const auto toResult = [](Napi::Env env, ReadPicture& read) { return toJs(env, read); };
   if (info[0].IsString()) {
     const std::string path = info[0].As<Napi::String>().Utf8Value();
-    const int64_t limit = info[2].ToNumber().Int64Value();
-    const auto work = [path, limit, resizing](const JobContext&) {
-      ReadPicture read{contentOf(path, limit), {}};
-      if (read.bytes) read.pixels = picture::decodeJpeg(read.bytes->data(), read.bytes->size(), resizing);
+    const Napi::Object options = requireObject(info[3], "options");
+    const int64_t limit = optionalInteger(options, "limit", 0, INT64_C(1) << 40, 0);
+    const bool wantsBytes = optionalFlag(options, "wantsBytes", true);
+    const auto work = [path, limit, wantsBytes, resizing, into](const JobContext&) {
+      ReadPicture read{contentOf(path, limit), false};
+      read.decoded = read.bytes && decodeInto(read.bytes->data(), read.bytes->size(), resizing, into);
+      if (read.decoded && !wantsBytes) read.bytes.reset();
       return read;
     };
-    return runJob(info.Env(), Lane::Pictures, {}, {}, work,
-                  [](Napi::Env env, ReadPicture& read) { return toJs(env, read); });
+    return runJob(info.Env(), Lane::Pictures, {}, std::move(keepAlive), work, toResult);
   }
   const Napi::Uint8Array given = requireBytes(info[0], "picture");
-  std::vector<Napi::ObjectReference> keepAlive;
   keepAlive.push_back(Napi::Persistent(given.As<Napi::Object>()));
-  const auto work = [data = given.Data(), size = given.ByteLength(), resizing](const JobContext&) {
-    return ReadPicture{{}, picture::decodeJpeg(data, size, resizing)};
+  const auto work = [data = given.Data(), size = given.ByteLength(), resizing, into](const JobContext&) {
+    return ReadPicture{{}, decodeInto(data, size, resizing, into)};
   };
-  return runJob(info.Env(), Lane::Pictures, {}, std::move(keepAlive), work,
-                [](Napi::Env env, ReadPicture& read) { return toJs(env, read); });
+  return runJob(info.Env(), Lane::Pictures, {}, std::move(keepAlive), work, toResult);
+}
+
+/// `areFolders(paths) -> Promise<boolean[]>`: false, too, for what isn't there.
+Napi::Value areFolders(const Napi::CallbackInfo& info) {
+  if (!info[0].IsArray()) throw Error(ErrorCode::InvalidArgument, "expected an array of paths");
+  const Napi::Array given = info[0].As<Napi::Array>();
+  std::vector<std::string> paths;
+  for (uint32_t i = 0; i < given.Length(); ++i) paths.push_back(given.Get(i).ToString().Utf8Value());
+  const auto work = [paths = std::move(paths)](const JobContext&) {
+    std::vector<bool> folders;
+    for (const std::string& path : paths) {
+      struct stat about {};
+      folders.push_back(isPath(path) && stat(path.c_str(), &about) == 0 && S_ISDIR(about.st_mode));
+    }
+    return folders;
+  };
+  return runJob(info.Env(), Lane::Pictures, {}, {}, work, [](Napi::Env env, const std::vector<bool>& folders) {
+    Napi::Array result = Napi::Array::New(env, folders.size());
+    for (size_t i = 0; i < folders.size(); ++i) {
+      result.Set(static_cast<uint32_t>(i), Napi::Boolean::New(env, folders[i]));
+    }
+    return Napi::Value(result);
+  });
 }
 
 /// `pictureGeometry({ width, height }, resizing) -> { width, height, left, top }`

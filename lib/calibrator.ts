@@ -10,6 +10,8 @@ import { isDataset, requireDataset } from './datasets/dataset.js';
 import { PresisiError } from './errors.js';
 import { hashBytes, updateHash } from './hash.js';
 import {
+  BufferPool,
+  cropBytes,
   type DecodedImage,
   decodeImages,
   inBatches,
@@ -185,10 +187,11 @@ class CalibrationRun {
     }
     const chosen = spread(found, calibration.samples ?? DEFAULT_SAMPLES);
     const good = this.#keepGood(
-      decodeImages(chosen, preprocessing, this.#scope.signal, batchSize),
+      decodeImages(chosen, preprocessing, this.#scope.signal, { ahead: batchSize, identified: true }),
       calibration.onBadImage ?? 'error',
       chosen.length,
     );
+    const batches = new BufferPool(batchSize * cropBytes(preprocessing));
     let used = 0;
     let busy = ready;
     const { spans } = this.#scope;
@@ -201,11 +204,13 @@ class CalibrationRun {
         this.warnings.push(`${pictures.length} pictures did not fill the network's batch of ${batchSize}`);
         break;
       }
-      const pixels = packPixels(pictures, preprocessing.crop, pictures.length);
+      const buffer = batches.take();
+      const pixels = packPixels(pictures, buffer.subarray(0, pictures.length * cropBytes(preprocessing)));
       const images = nativeImages(input.name, pixels, pictures.length, preprocessing);
-      busy = consume(images).then((completed) =>
-        this.#scope.report({ phase: 'calibrate', completed, total: chosen.length }),
-      );
+      busy = consume(images).then((completed) => {
+        batches.give(buffer);
+        this.#scope.report({ phase: 'calibrate', completed, total: chosen.length });
+      });
       busy.catch(() => {}); // awaited in the next turn, or below
       used += pictures.length;
     }
@@ -223,15 +228,16 @@ class CalibrationRun {
     decoded: AsyncIterable<DecodedImage>,
     policy: 'error' | 'skip',
     total: number,
-  ): AsyncGenerator<Uint8Array> {
+  ): AsyncGenerator<DecodedImage> {
     const bad: PresisiError[] = [];
-    for await (const { pixels, identity, error, image } of decoded) {
+    for await (const picture of decoded) {
+      const { pixels, identity, error, image } = picture;
       if (error !== undefined) {
         bad.push(error);
         if (policy === 'skip') this.warnings.push(`left out ${image.name}: ${error.message}`);
       } else if (pixels !== undefined && identity !== undefined && (policy === 'skip' || bad.length === 0)) {
         this.#samples.push(await hashBytes(...identity));
-        yield pixels;
+        yield picture;
       }
     }
     if (policy === 'error' && bad.length > 0) throw badImages(bad, total);

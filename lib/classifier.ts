@@ -1,7 +1,16 @@
 import type { z } from 'zod';
 import { type Engine, runImages } from './engine.js';
 import { invalidArgument, PresisiError } from './errors.js';
-import { type DecodedImage, decodeImage, decodeImages, inBatches, type NamedImage, packPixels } from './images.js';
+import {
+  BufferPool,
+  cropBytes,
+  type DecodedImage,
+  decodeImage,
+  decodeImages,
+  inBatches,
+  type NamedImage,
+  packPixels,
+} from './images.js';
 import type { NativeRun } from './native.js';
 import { batch, flag, onBadImage, signal } from './options.js';
 import {
@@ -88,6 +97,7 @@ export class Classifier {
   /** The batch the network insists on; undefined where it takes any. */
   readonly #fixed: number | undefined;
   readonly #batchSize: number;
+  readonly #batches: BufferPool;
   #classes: number | undefined;
 
   constructor(engine: Engine, options: ClassifierOptions, scope: Scope) {
@@ -104,6 +114,7 @@ export class Classifier {
     this.#fixed = fixed > 0 ? fixed : undefined;
     this.#preprocessing = completePreprocessing(overlay(engine.metadata.preprocessing, options.preprocess), input);
     this.#batchSize = this.#fixed ?? Math.min(batchSize, engine.maxBatch);
+    this.#batches = new BufferPool(this.#batchSize * cropBytes(this.#preprocessing));
   }
 
   /** How many classes the network tells apart; undefined before its first run. */
@@ -130,7 +141,7 @@ export class Classifier {
   /** Decoding the next pictures overlaps with running the network. */
   async *#overlapping(images: readonly NamedImage[]): AsyncGenerator<Prediction[]> {
     const running: Promise<Prediction[]>[] = [];
-    const decoded = decodeImages(images, this.#preprocessing, this.#scope.signal, this.#batchSize);
+    const decoded = decodeImages(images, this.#preprocessing, this.#scope.signal, { ahead: this.#batchSize });
     for await (const group of inBatches(decoded, this.#batchSize)) {
       if (running.length === QUEUED) yield await (running.shift() as Promise<Prediction[]>);
       this.#scope.check();
@@ -144,14 +155,16 @@ export class Classifier {
   async #run(group: readonly DecodedImage[]): Promise<Prediction[]> {
     const bad = group.find(({ error }) => error !== undefined);
     if (bad?.error && (this.#options.onBadImage ?? 'error') === 'error') throw bad.error;
-    const pictures = group.flatMap(({ pixels }) => pixels ?? []);
+    const pictures = group.filter(({ pixels }) => pixels !== undefined);
     if (pictures.length === 0) return group.map((decoded) => prediction(decoded));
     const packing = performance.now();
     const count = this.#fixed ?? pictures.length;
-    const pixels = packPixels(pictures, this.#preprocessing.crop, count);
+    const buffer = this.#batches.take();
+    const pixels = packPixels(pictures, buffer.subarray(0, count * cropBytes(this.#preprocessing)));
     const images = nativeImages(this.#input, pixels, count, this.#preprocessing);
     const asked = performance.now();
     const ran = await runImages(this.#engine, images, this.#scope);
+    this.#batches.give(buffer);
     const answered = performance.now();
     const scores = classScores(ran, count);
     const classes = scores.length / count;

@@ -35,10 +35,38 @@ export interface DecodedImage {
   readonly pixels?: Uint8Array;
   /** Why there are no pixels. */
   readonly error?: PresisiError;
-  /** What identifies the picture: its encoded bytes, or its pixels and their dimensions. */
+  /** What identifies the picture: its encoded bytes, or its pixels and their dimensions. Only where it was asked for. */
   readonly identity?: readonly Uint8Array[];
   /** Wall time to read and decode. */
   readonly seconds: number;
+  /** Gives back the memory of `pixels`, which another picture's will lie in. */
+  readonly release?: () => void;
+}
+
+export interface DecodeOptions {
+  /** Pictures that are decoded, beside those being decoded, while nobody asks for the next. Default 0. */
+  readonly ahead?: number;
+  /** Whether `identity` is wanted. Default false. */
+  readonly identified?: boolean;
+}
+
+/** Buffers of one size. New ones for each picture would have the garbage collector run all the time. */
+export class BufferPool {
+  readonly #bytes: number;
+  readonly #free: Uint8Array[] = [];
+
+  constructor(bytes: number) {
+    this.#bytes = bytes;
+  }
+
+  /** Whatever was in it before. */
+  take(): Uint8Array {
+    return this.#free.pop() ?? allocate(this.#bytes);
+  }
+
+  give(buffer: Uint8Array): void {
+    this.#free.push(buffer);
+  }
 }
 
 const EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.webp', '.avif', '.gif', '.tif', '.tiff']);
@@ -72,7 +100,10 @@ export async function listImages(folder: string): Promise<string[]> {
 /** Names every picture; folders are replaced by what lies in them. */
 export async function resolveImages(images: unknown, name: string): Promise<NamedImage[]> {
   const list: unknown[] = Array.isArray(images) ? images : [images];
-  const folders = await Promise.all(list.map((source) => typeof source === 'string' && isFolder(source)));
+  // A path that isn't there is that picture's problem: it is reported, or skipped, when it is read.
+  const paths = list.filter((source) => typeof source === 'string');
+  const isFolder = await native().areFolders(paths);
+  const folders = new Set(paths.filter((_, index) => isFolder[index]));
   const resolved: NamedImage[] = [];
   for (const [index, source] of list.entries()) {
     const label = Array.isArray(images) ? `${name}[${index}]` : name;
@@ -83,22 +114,13 @@ export async function resolveImages(images: unknown, name: string): Promise<Name
       resolved.push({ name: `#${index}`, source });
     } else if (typeof source !== 'string' || source === '') {
       throw invalidArgument('a path, the bytes of a picture, or { data, width, height, channels }', label, source);
-    } else if (folders[index]) {
+    } else if (folders.has(source)) {
       resolved.push(...(await listImages(source)).map((path) => ({ name: path, source: path })));
     } else {
       resolved.push({ name: source, source });
     }
   }
   return resolved;
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory();
-  } catch {
-    // A path that isn't there is that picture's problem: it is reported, or skipped, when it is read.
-    return false;
-  }
 }
 
 /** `count` of the pictures, evenly spread over the list: sorted folders hold one class after the other. */
@@ -109,19 +131,28 @@ export function spread<T>(items: readonly T[], count: number): T[] {
 
 interface ReadImage {
   readonly data: PictureData;
-  /** Where it is a JPEG picture, the addon has decoded it in passing. */
-  readonly pixels?: Uint8Array | undefined;
+  /** The addon decodes JPEG pictures in passing. */
+  readonly decoded: boolean;
 }
 
-async function readImage(source: ImageSource, preprocessing: Preprocessing): Promise<ReadImage> {
+/** `into` gets the pixels where they are decoded. Where they are, and not `identified`, `data` may be empty. */
+async function readImage(
+  source: ImageSource,
+  preprocessing: Preprocessing,
+  into: Uint8Array,
+  identified: boolean,
+): Promise<ReadImage> {
+  const options = { limit: MAX_FILE_BYTES, wantsBytes: identified };
   if (typeof source !== 'string') {
-    if (isRawImage(source) || !looksLikeJpeg(source)) return { data: source };
-    const { pixels } = await native().readPicture(steady(source), preprocessing, MAX_FILE_BYTES);
-    return { data: source, pixels };
+    if (isRawImage(source) || !looksLikeJpeg(source)) return { data: source, decoded: false };
+    const { decoded } = await native().readPicture(steady(source), preprocessing, into, options);
+    return { data: source, decoded };
   }
-  const { bytes, pixels } = await native().readPicture(source, preprocessing, MAX_FILE_BYTES);
-  return { data: bytes ?? (await readOther(source)), pixels };
+  const { bytes, decoded } = await native().readPicture(source, preprocessing, into, options);
+  return { data: bytes ?? (decoded ? NOTHING : await readOther(source)), decoded };
 }
+
+const NOTHING = new Uint8Array(0);
 
 /** What the addon didn't read: what is no regular file, is empty or too large, or isn't there. */
 async function readOther(path: string): Promise<Uint8Array> {
@@ -137,30 +168,36 @@ async function readOther(path: string): Promise<Uint8Array> {
 }
 
 /** What goes wrong with a picture is told with it. */
-export async function decodeImage(image: NamedImage, preprocessing: Preprocessing): Promise<DecodedImage> {
+export async function decodeImage(
+  image: NamedImage,
+  preprocessing: Preprocessing,
+  { identified = false }: DecodeOptions = {},
+  pool = new BufferPool(cropBytes(preprocessing)),
+): Promise<DecodedImage> {
   const start = performance.now();
+  const into = pool.take();
+  const release = (): void => pool.give(into);
   try {
-    const { data, pixels = await decodePicture(data, image.name, preprocessing) } = await readImage(
-      image.source,
-      preprocessing,
-    );
-    return { image, pixels, identity: identityOf(data), seconds: (performance.now() - start) / 1000 };
+    const { data, decoded } = await readImage(image.source, preprocessing, into, identified);
+    if (!decoded) into.set(await decodePicture(data, image.name, preprocessing));
+    const seconds = (performance.now() - start) / 1000;
+    return { image, pixels: into, ...(identified && { identity: identityOf(data) }), seconds, release };
   } catch (error) {
     if (!(error instanceof PresisiError)) throw error;
+    release();
     return { image, error, seconds: (performance.now() - start) / 1000 };
   }
 }
 
-/**
- * Decodes pictures some at a time, in order; one after the other is yielded as soon as it and those before are there.
- * While nobody asks for the next, `ahead` more are decoded than are being decoded.
- */
+/** Decodes pictures some at a time, in order; one after the other is yielded as soon as it and those before are there. */
 export async function* decodeImages(
   images: readonly NamedImage[],
   preprocessing: Preprocessing,
   signal: AbortSignal,
-  ahead = 0,
+  options: DecodeOptions = {},
 ): AsyncGenerator<DecodedImage> {
+  const { ahead = 0 } = options;
+  const pool = new BufferPool(cropBytes(preprocessing));
   const pending: Promise<DecodedImage>[] = [];
   let [next, active] = [0, 0];
   const ended = (): void => {
@@ -169,7 +206,7 @@ export async function* decodeImages(
   };
   const start = (): void => {
     while (active < IN_FLIGHT && pending.length < IN_FLIGHT + ahead && next < images.length) {
-      const decoded = decodeImage(images[next] as NamedImage, preprocessing);
+      const decoded = decodeImage(images[next] as NamedImage, preprocessing, options, pool);
       decoded.then(ended, ended); // awaited below, or nobody cares any more
       pending.push(decoded);
       active += 1;
@@ -199,12 +236,19 @@ export async function* inBatches<T>(items: AsyncIterable<T>, size: number): Asyn
   if (group.length > 0) yield group;
 }
 
-/** One buffer with the pictures one after the other, room for `count` of them; what isn't used is black. */
-export function packPixels(pictures: readonly Uint8Array[], crop: number, count: number): Uint8Array {
-  const bytes = crop * crop * 3;
-  const packed = allocate(bytes * count);
-  for (const [index, pixels] of pictures.entries()) packed.set(pixels, index * bytes);
-  return packed.fill(0, pictures.length * bytes);
+/** Bytes of a picture's pixels. */
+export const cropBytes = ({ crop }: Pick<Preprocessing, 'crop'>): number => crop * crop * 3;
+
+/** Puts the pictures into `packed` one after the other, and lets go of their own memory; what is left becomes black. */
+export function packPixels(pictures: readonly DecodedImage[], packed: Uint8Array): Uint8Array {
+  let at = 0;
+  for (const { pixels, release } of pictures) {
+    if (pixels === undefined) continue;
+    packed.set(pixels, at);
+    at += pixels.length;
+    release?.();
+  }
+  return packed.fill(0, at);
 }
 
 /** Not cleared: every byte is written. */

@@ -149,11 +149,10 @@ export interface Geometry extends Size {
 /** The part of preprocessing that makes pixels; the rest is arithmetic on them. */
 export type Resizing = Pick<Preprocessing, 'resize' | 'crop' | 'kernel'>;
 
-/** A picture that was read; absent parts are somebody else's to get, or to complain about. */
 export interface NativePicture {
-  /** Only of a file. */
+  readonly decoded: boolean;
+  /** Of a file. Absent where it couldn't be read. */
   readonly bytes?: Uint8Array;
-  readonly pixels?: Uint8Array;
 }
 
 export interface NativeImages {
@@ -323,10 +322,22 @@ export interface NativeAddon {
   parseTable(json: string, expected: NativeFingerprint, control: Control): Promise<string>;
   writeText(path: string, text: string, control: Control): Promise<number>;
   /**
-   * A file's bytes (absent where it can't be read, or has more than `limit`), and its pixels, upright, scaled and cut:
-   * interleaved RGB, `crop`×`crop`. They are absent where it isn't an intact JPEG picture.
+   * Reads a picture. `into`, `crop`·`crop`·3 bytes, gets its pixels where it is an intact JPEG picture: upright, scaled and
+   * cut, interleaved RGB.
    */
-  readPicture(source: string | Uint8Array, resizing: Resizing, limit: number): Promise<NativePicture>;
+  readPicture(
+    source: string | Uint8Array,
+    resizing: Resizing,
+    into: Uint8Array,
+    options: {
+      /** Bytes: larger files aren't read. */
+      readonly limit: number;
+      /** Whether a file's bytes are of use also where it was decoded. */
+      readonly wantsBytes: boolean;
+    },
+  ): Promise<NativePicture>;
+  /** For each path whether it is a folder; what isn't there is none. */
+  areFolders(paths: readonly string[]): Promise<boolean[]>;
   /** Where pixels go. */
   pictureGeometry(size: Size, resizing: Resizing): Geometry;
   /** Interleaved RGB to `crop`×`crop` of it, as Pillow has them. */

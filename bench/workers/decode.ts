@@ -13,8 +13,9 @@ async function trial({ engine: path, images, warmUp }: DecodeTask): Promise<Cost
   const preprocessing = completePreprocessing(engine.metadata.preprocessing ?? {}, imageInput(engine.inputs));
   const decode = async (files: readonly string[]): Promise<void> => {
     const named = await resolveImages(files, 'images');
-    for await (const { error } of decodeImages(named, preprocessing, new AbortController().signal)) {
+    for await (const { error, release } of decodeImages(named, preprocessing, new AbortController().signal)) {
       if (error) throw error;
+      release?.();
     }
   };
   await decode(images.slice(0, warmUp));

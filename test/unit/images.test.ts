@@ -18,7 +18,8 @@ interface Options {
 async function decoded(source: unknown, { resize, crop, kernel = 'linear' }: Options) {
   const preprocessing = { resize, crop, kernel } as Preprocessing;
   const named = await resolveImages(source, 'images');
-  for await (const first of decodeImages(named, preprocessing, new AbortController().signal)) return first;
+  const { signal } = new AbortController();
+  for await (const first of decodeImages(named, preprocessing, signal, { identified: true })) return first;
   throw new Error('one picture went in, none came out');
 }
 
@@ -163,6 +164,9 @@ describe('JPEG pictures', () => {
     channels: 3,
   };
   const sizes = { resize: 64, crop: 56 };
+  const resizing = { ...sizes, kernel: 'linear' } as const;
+  const into = new Uint8Array(sizes.crop * sizes.crop * 3);
+  const reading = { limit: 1e6, wantsBytes: true };
 
   /** What another decoder finds in the file, scaled as all other pixels are. */
   async function expected(bytes: Uint8Array, options: Options): Promise<Uint8Array> {
@@ -209,7 +213,7 @@ describe('JPEG pictures', () => {
     const bytes = await encoder(noise).jpeg().toBuffer();
     const marker = bytes.indexOf(Uint8Array.of(0xff, 0xdb));
     const withRest = Buffer.concat([bytes.subarray(0, marker), Buffer.alloc(9), bytes.subarray(marker)]);
-    expect((await native().readPicture(withRest, { ...sizes, kernel: 'linear' }, 1e6)).pixels).toBeUndefined();
+    expect(await native().readPicture(withRest, resizing, into, reading)).toEqual({ decoded: false });
     expect(distance(await pixelsOf(withRest, sizes), await pixelsOf(bytes, sizes))).toBeLessThanOrEqual(3);
   });
 
@@ -217,11 +221,40 @@ describe('JPEG pictures', () => {
     const path = join(folder, 'a.jpg');
     const bytes = await encoder(noise).jpeg().toBuffer();
     await writeFile(path, bytes);
-    const resizing = { ...sizes, kernel: 'linear' } as const;
-    expect(Object.keys(await native().readPicture(path, resizing, bytes.length))).toEqual(['bytes', 'pixels']);
-    expect(await native().readPicture(path, resizing, bytes.length - 1)).toEqual({});
-    expect(await native().readPicture(folder, resizing, 1e6)).toEqual({});
-    expect(await native().readPicture(`${path}.gone`, resizing, 1e6)).toEqual({});
+    const read = (file: string, limit: number, wantsBytes: boolean) =>
+      native().readPicture(file, resizing, into, { limit, wantsBytes });
+    expect(await read(path, bytes.length, true)).toEqual({ decoded: true, bytes: new Uint8Array(bytes) });
+    expect(await read(path, bytes.length, false)).toEqual({ decoded: true });
+    expect(await read(path, bytes.length - 1, true)).toEqual({ decoded: false });
+    expect(await read(folder, 1e6, true)).toEqual({ decoded: false });
+    expect(await read(`${path}.gone`, 1e6, true)).toEqual({ decoded: false });
+    expect(await read(`${path}\0.png`, 1e6, true)).toEqual({ decoded: false });
+    expect(await native().areFolders([folder, path, `${folder}\0`, `${path}.gone`])).toEqual([
+      true,
+      false,
+      false,
+      false,
+    ]);
+    expect(() => native().readPicture(path, resizing, into.subarray(1), reading)).toThrow('crop x crop x 3');
+  });
+
+  test('lie in memory that is used again when it was given back, and not before', async () => {
+    const named = await resolveImages(
+      Array.from({ length: 40 }, () => noise),
+      'images',
+    );
+    const { signal } = new AbortController();
+    const memory = new Set<ArrayBufferLike>();
+    for await (const { pixels, release } of decodeImages(named, resizing as Preprocessing, signal)) {
+      memory.add((pixels as Uint8Array).buffer);
+      release?.();
+    }
+    expect(memory.size).toBeLessThan(20);
+    memory.clear();
+    for await (const { pixels } of decodeImages(named, resizing as Preprocessing, signal)) {
+      memory.add((pixels as Uint8Array).buffer);
+    }
+    expect(memory.size).toBe(40);
   });
 });
 
