@@ -1,5 +1,6 @@
 import type { Dirent } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { extname, join } from 'node:path';
 import {
   checkRawImage,
@@ -71,8 +72,8 @@ export class BufferPool {
 
 const EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.webp', '.avif', '.gif', '.tif', '.tiff']);
 
-/** More than the threads that decode: a picture goes to and fro between them and the event loop several times. */
-const IN_FLIGHT = 8;
+/** More than the threads that decode, which would otherwise wait for the event loop to hand them the next. */
+const IN_FLIGHT = Math.max(8, availableParallelism() + 4);
 
 /** No photograph is larger; a file that is would be read whole before anybody could refuse it. */
 const MAX_FILE_BYTES = 256 * 1024 * 1024;
