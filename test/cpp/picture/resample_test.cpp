@@ -67,7 +67,8 @@ TEST_CASE("resample: rows wider than any vector, and only what the axes look at"
       for (int64_t c = 0; c < 3; ++c) pixels[static_cast<size_t>(y * stride + x * 3 + c)] = uint8_t(x + 20 * c + y);
     }
   }
-  Axis columns = axis(130, {}, {});
+  Axis columns;
+  columns.count = 130;
   columns.first = 10;
   columns.width = 1;
   for (int32_t i = 0; i < 130; ++i) columns.starts.push_back(129 - i), columns.weights.push_back(kOne);
