@@ -193,12 +193,8 @@ Napi::Value resamplePicture(const Napi::CallbackInfo& info) {
   std::vector<Napi::ObjectReference> keepAlive;
   keepAlive.push_back(Napi::Persistent(pixels.As<Napi::Object>()));
   const auto work = [data = pixels.Data(), width = width, height = height, resizing](const JobContext&) {
-    const picture::Geometry geometry = picture::geometryOf(width, height, resizing);
-    const auto axis = [&](int64_t length, int64_t scaled, int64_t first) {
-      return picture::axisOf({static_cast<double>(length), length, scaled, first, resizing.crop}, resizing.kernel);
-    };
-    return picture::resample(data, width * picture::kChannels, axis(width, geometry.width, geometry.left),
-                             axis(height, geometry.height, geometry.top));
+    const picture::Pixels whole{data, width, height, static_cast<double>(width), static_cast<double>(height)};
+    return picture::scaledCrop(whole, picture::geometryOf(width, height, resizing), resizing);
   };
   return runJob(info.Env(), Lane::Pictures, {}, std::move(keepAlive), work,
                 [](Napi::Env env, Bytes& made) { return toJs(env, std::move(made)); });

@@ -139,8 +139,8 @@ class Session {
     run(
         feeds, [&](size_t index, const Tensor& tensor) { sink(index, 0, tensor); }, stop);
   }
-  /// As run(). Threads that have samples of their own make each just before they compute with it, while it is in their
-  /// cache. Returns how many threads made samples, at the same time.
+  /// As run(). Threads that have samples of their own make those themselves, just before they compute with them.
+  /// Returns how many threads made samples, at the same time.
   virtual int runMade(const SampleMaker& samples, const OutputSink& sink, const StopToken& stop) {
     Tensor all = Tensor::uninitialized(DType::Float32, samples.dims);
     samples.make(0, samples.dims.at(0), all.data<float>());

@@ -9,7 +9,6 @@ namespace presisi::engine {
 
 namespace {
 
-constexpr int64_t kChannels = 3;
 /// Far above any network's input, far below where a product of three sides overflows.
 constexpr int64_t kMaxSide = 1 << 16;
 constexpr int64_t kMaxCount = 1 << 16;

@@ -8,6 +8,8 @@
 
 namespace presisi::engine {
 
+constexpr int64_t kChannels = 3;
+
 /// Pictures of one size, one after the other: [count, height, width, 3], bytes, red first.
 struct ImageBatch {
   int64_t count = 0;
@@ -36,8 +38,6 @@ class Normalizer {
   void make(int64_t first, int64_t count, float* into) const;
 
  private:
-  static constexpr int64_t kChannels = 3;
-
   const uint8_t* pixels_;
   ImageBatch batch_;
   bool channelsFirst_, blueFirst_;

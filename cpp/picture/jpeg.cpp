@@ -70,12 +70,9 @@ std::optional<std::vector<uint8_t>> decodeJpeg(const uint8_t* bytes, size_t size
     std::swap(width, height);
   }
   const Geometry geometry = lies.asItRuns(geometryOf(width, height, resizing), resizing.crop);
-  const auto axis = [&](int length, int64_t present, int64_t scaled, int64_t first) {
-    return axisOf({static_cast<double>(length) / denominator, present, scaled, first, resizing.crop}, resizing.kernel);
-  };
-  std::vector<uint8_t> crop =
-      resample(pixels.get(), columns * kChannels, axis(width, columns, geometry.width, geometry.left),
-               axis(height, rows, geometry.height, geometry.top));
+  std::vector<uint8_t> crop = scaledCrop({pixels.get(), columns, rows, static_cast<double>(width) / denominator,
+                                          static_cast<double>(height) / denominator},
+                                         geometry, resizing);
   lies.straighten(crop, resizing.crop);
   return crop;
 }

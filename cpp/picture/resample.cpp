@@ -124,4 +124,11 @@ std::vector<uint8_t> resample(const uint8_t* pixels, int64_t stride, const Axis&
   return result;
 }
 
+std::vector<uint8_t> scaledCrop(const Pixels& pixels, const Geometry& geometry, const Resizing& resizing) {
+  const auto& [data, columns, rows, width, height] = pixels;
+  const Axis across = axisOf({width, columns, geometry.width, geometry.left, resizing.crop}, resizing.kernel);
+  const Axis down = axisOf({height, rows, geometry.height, geometry.top, resizing.crop}, resizing.kernel);
+  return resample(data, columns * kChannels, across, down);
+}
+
 }  // namespace presisi::picture

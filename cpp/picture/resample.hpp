@@ -41,4 +41,17 @@ Axis axisOf(const Side& side, Kernel kernel);
 /// along the columns, rounded to 8 bits after each, as in Pillow. Only what the axes look at is read.
 std::vector<uint8_t> resample(const uint8_t* pixels, int64_t stride, const Axis& columns, const Axis& rows);
 
+/// A picture in memory, rows of `columns` pixels one after the other. Where it was decoded at a fraction of its size,
+/// it has up to one column and row more than `width` and `height` say.
+struct Pixels {
+  const uint8_t* data = nullptr;
+  int64_t columns = 0;
+  int64_t rows = 0;
+  double width = 0;
+  double height = 0;
+};
+
+/// The crop that `geometry` tells, [crop, crop, 3] bytes.
+std::vector<uint8_t> scaledCrop(const Pixels& pixels, const Geometry& geometry, const Resizing& resizing);
+
 }  // namespace presisi::picture
