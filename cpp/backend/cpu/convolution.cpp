@@ -48,7 +48,7 @@ struct Panels {
   int64_t pixels, tile, tiles, count, parts;
 
   Panels(const PointwiseTask& task, int64_t all, int threads)
-      : pixels(all), tile(task.tilePixels(all)), tiles((all + tile - 1) / tile) {
+      : pixels(all), tile(convolutionKernels(task.integer())->tilePixels(task, all)), tiles((all + tile - 1) / tile) {
     const bool byOutputs = threads > 1 && task.outputs > pixels && blocksOf(task.outputs) >= threads;
     count = byOutputs ? 1 : std::max((tiles * tile + kPanel - 1) / kPanel, std::min<int64_t>(tiles, threads));
     parts = byOutputs ? threads : 1;
@@ -85,8 +85,9 @@ void gather(const PointwiseTask& task, const PixelGrid& grid, const void* in, in
 
 const ConvolutionKernels* convolutionKernels(bool integers) {
 #if defined(__x86_64__)
-  if (&kernels() != &avx512::kTable) return nullptr;
-  return !integers || __builtin_cpu_supports("avx512vnni") ? &avx512::kConvolutions : nullptr;
+  if (&kernels() == &base::kTable) return nullptr;
+  const bool wide = &kernels() == &avx512::kTable && (!integers || __builtin_cpu_supports("avx512vnni"));
+  return wide ? &avx512::kConvolutions : &avx2::kConvolutions;
 #else
   return nullptr;
 #endif

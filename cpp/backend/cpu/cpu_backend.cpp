@@ -1,8 +1,4 @@
 #include <sched.h>
-#if defined(__aarch64__)
-#include <asm/hwcap.h>
-#include <sys/auxv.h>
-#endif
 
 #include <fstream>
 #include <set>
@@ -43,20 +39,6 @@ std::string modelName() {
   return "CPU";
 }
 
-/// What multiplies bytes natively here; empty where nothing does and oneDNN makes do with 16-bit sums.
-std::string int8Instructions() {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  const std::string isa = effectiveIsa();
-  if (isa.find("amx") != std::string::npos) return "amx_int8";
-  if (isa.find("avx512") == 0 && __builtin_cpu_supports("avx512vnni")) return "avx512_vnni";
-  if (isa == "avx2_vnni") return "avx_vnni";
-#elif defined(__aarch64__)
-  if ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) return "dotprod";
-#endif
-  return "";
-}
-
 class CpuBackend : public backend::Backend {
  public:
   std::string name() const override { return "cpu"; }
@@ -75,8 +57,7 @@ class CpuBackend : public backend::Backend {
     probe.devices.push_back(std::move(device));
     const std::string int8 = int8Instructions();
     probe.int8Isa = int8;
-    // Without VNNI, x86 multiplies u8 by s8 in pairs into 16 bits, which 8-bit weights can overflow.
-    probe.int8Saturates = int8.empty() && isa != "aarch64";
+    probe.int8Saturates = int8Saturates();
     return probe;
   }
 

@@ -89,6 +89,7 @@ class Lowering {
                               ProductSpec& spec) const;
   int commit(const Destination& plan);
   int prepareOperands(const Matrix& matrix, Layout layout, ProductSpec& spec, backend::LayerInfo& layer);
+  int inFloats(int input, Layout layout, ProductSpec& spec, backend::LayerInfo& layer);
   bool widenWeights(Matrix& matrix, ProductSpec& spec);
   void emitPrimitive(const Group& group, const Primitive& primitive, const Matrix& matrix, const Dims& packedDims,
                      int input, int output, backend::LayerInfo info);
@@ -98,7 +99,8 @@ class Lowering {
   // lowering_kernels.cpp: our own kernels, where they are faster than oneDNN's,
   struct Own;
   struct OwnKernel;
-  std::optional<Own> own(const ProductSpec& spec, const Destination& plan);
+  std::optional<Own> own(const ProductSpec& spec, const Matrix& matrix, const Destination& plan);
+  bool isLow(int value) const;
   OwnKernel depthwise(const Group& group, const Matrix& matrix, const ConvolutionSpec& spec, const Own& own, int input,
                       const Value& out);
   OwnKernel pointwise(const Matrix& matrix, const ProductSpec& spec, const PixelGrid& grid, const Own& own, int input,
@@ -112,9 +114,13 @@ class Lowering {
   };
   OwnKernel patches(const Matrix& matrix, const ConvolutionSpec& spec, const Own& own, int input,
                     const std::optional<LastChain>& front, const Value& out);
+  OwnKernel winograd(const Matrix& matrix, const ConvolutionSpec& spec, const Own& own, int input, const Value& out);
   // and lowering_convolution.cpp: when, and with what else
   int emitOwn(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan, int64_t weightBytes,
               backend::LayerInfo layer);
+  enum class OwnKind { None, Pointwise, Depthwise, Patches, Winograd };
+  OwnKind ownKind(const Matrix& matrix, const ConvolutionSpec& spec, const Destination& plan, int input) const;
+  bool lastScales(int value, int64_t channels) const;
   bool redirect(int value, const Value& slice, int whole);
   bool isLastStep(int value) const;
   std::optional<LastChain> takeChain(const Group& group, int value, backend::LayerInfo& layer);

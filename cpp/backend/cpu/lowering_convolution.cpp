@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "backend/cpu/lowering_own.hpp"
+#include "backend/cpu/winograd.hpp"
 
 namespace presisi::cpu {
 
@@ -18,7 +19,8 @@ bool all(const Dims& values, int64_t wanted) {
 /// The value it makes.
 int Lowering::emitOwn(const Group& group, const Own& own, const OwnKernel& kernel, const Destination& plan,
                       int64_t weightBytes, backend::LayerInfo layer) {
-  layer.kernel = std::string(kernel.name) + (own.source == Element::Float ? ":avx512_core" : ":avx512_core_vnni");
+  const ConvolutionKernels& kernels = *convolutionKernels(own.source != Element::Float);
+  layer.kernel = std::string(kernel.name) + ':' + (own.source == Element::Float ? kernels.isa : kernels.integerIsa);
   layer.weightBytes = weightBytes;
   const int output = addValue(plan.value);
   std::vector<int> reads{kernel.input}, writes{output};
@@ -87,14 +89,20 @@ std::optional<Lowering::LastChain> Lowering::takeChain(const Group& group, int v
   return lastChain_;
 }
 
+/// Whether the last step is a chain that makes this value of pixels by no more than scaling.
+bool Lowering::lastScales(int value, int64_t channels) const {
+  const Chain* chain = lastChain_.chain.get();
+  return chain != nullptr && chain->scaling && chain->input.order == ChainTensor::Order::Pixels &&
+         chain->columns == channels && lastChain_.output == value && isLastStep(value);
+}
+
 /// A 1x1 convolution, with the chain in front of it where that does no more than scale, and only this reads it: inputs
 /// are scaled as they are wanted, a few pixels at a time.
 void Lowering::emitPointwise(const Group& group, const Own& own, OwnKernel kernel, const Destination& plan,
                              int64_t weightBytes, backend::LayerInfo layer) {
   const std::shared_ptr<const Chain> chain = lastChain_.chain;
-  const bool scales = chain && chain->scaling && chain->input.order == ChainTensor::Order::Pixels &&
-                      kernel.grid.dense() && chain->columns == kernel.pointwise->task.inputs;
-  const std::optional<LastChain> front = scales ? takeChain(group, kernel.input, layer) : std::nullopt;
+  const bool scaled = kernel.grid.dense() && lastScales(kernel.input, kernel.pointwise->task.inputs);
+  const std::optional<LastChain> front = scaled ? takeChain(group, kernel.input, layer) : std::nullopt;
   if (!front) {
     const int output = emitOwn(group, own, kernel, plan, weightBytes, std::move(layer));
     if (own.skip < 0 && kernel.grid.dense()) expansion_ = {kernel.pointwise, output, kernel.input};
@@ -120,22 +128,44 @@ bool worthPatches(const Dims& weights, bool integers) {
 
 }  // namespace
 
+/// Which of our own kernels is to execute a convolution, as far as its shapes tell.
+Lowering::OwnKind Lowering::ownKind(const Matrix& matrix, const ConvolutionSpec& spec, const Destination& plan,
+                                    int input) const {
+  const ConvolutionKernels* kernels = convolutionKernels(spec.quantization.integer);
+  if (kernels == nullptr || elementCount(spec.destination) == 0 || !all(spec.dilations, 1)) return OwnKind::None;
+  const Dims& shape = matrix.weights.dims();
+  const bool integer = spec.quantization.integer, plain = integer || kernels->plainFloats;
+  const bool grouped = spec.weights.size() == 5;
+  if (!grouped && shape[2] * shape[3] == 1 && all(spec.padBegin, 0) && (!integer || shape[1] % 4 == 0)) {
+    // Floats by integers are multiplied by one kernel alone. For a single pixel, oneDNN starts threads.
+    const bool own = plain || spec.weightsType == DType::Int8 || lastScales(input, shape[1]) ||
+                     spec.destination[2] * spec.destination[3] == 1;
+    return own ? OwnKind::Pointwise : OwnKind::None;
+  }
+  if (!integer && spec.weightsType != DType::Float32) return OwnKind::None;
+  if (grouped) {
+    const bool depthwise = spec.weights[1] == 1 && spec.weights[2] == 1 && plan.skip < 0 &&
+                           shape[2] <= kDepthwiseReach && shape[3] <= kDepthwiseReach;
+    return depthwise && plain ? OwnKind::Depthwise : OwnKind::None;
+  }
+  const auto isFloat = [&](int value) {
+    return value < 0 || program_.values[static_cast<size_t>(value)].dtype == DType::Float32;
+  };
+  if (!integer && spec.sourceType == DType::Float32 && plan.value.dtype == DType::Float32 && isFloat(plan.skip) &&
+      all(spec.strides, 1) && worthWinograd(shape, spec.destination)) {
+    return OwnKind::Winograd;
+  }
+  // Where oneDNN's sums of integers are short, it halves weights.
+  return plain && ((integer && kernels->shortSums) || worthPatches(shape, integer)) ? OwnKind::Patches : OwnKind::None;
+}
+
 /// With our own kernels, where they do it; false, and nothing done, where they don't.
 bool Lowering::emitOwnConvolution(const Group& group, const Matrix& matrix, const ConvolutionSpec& spec,
                                   const Destination& plan, int input, const backend::LayerInfo& layer) {
   const Dims& shape = matrix.weights.dims();
-  const bool grouped = spec.weights.size() == 5;
-  const bool isDepthwise = grouped && spec.weights[1] == 1 && spec.weights[2] == 1 && plan.skip < 0 &&
-                           shape[2] <= kDepthwiseReach && shape[3] <= kDepthwiseReach;
-  const bool isPointwise = !grouped && shape[2] * shape[3] == 1 && all(spec.padBegin, 0) &&
-                           (!spec.quantization.integer || shape[1] % 4 == 0);
-  const bool isPatches = !grouped && !isPointwise && worthPatches(shape, spec.quantization.integer);
-  // Floats by integers are multiplied by one kernel alone.
-  if (!isPointwise && !spec.quantization.integer && spec.weightsType != DType::Float32) return false;
-  if (elementCount(spec.destination) == 0 || !all(spec.dilations, 1) || !(isDepthwise || isPointwise || isPatches)) {
-    return false;
-  }
-  const std::optional<Own> own = this->own(spec, plan);
+  const OwnKind kind = ownKind(matrix, spec, plan, input);
+  if (kind == OwnKind::None) return false;
+  const std::optional<Own> own = this->own(spec, matrix, plan);
   if (!own) return false;
   PixelGrid grid;
   grid.samples = spec.destination[0];
@@ -146,7 +176,11 @@ bool Lowering::emitOwnConvolution(const Group& group, const Matrix& matrix, cons
   grid.strideHeight = spec.strides[0];
   grid.strideWidth = spec.strides[1];
   const auto weightBytes = static_cast<int64_t>(matrix.weights.bytes());
-  if (isPatches) {
+  if (kind == OwnKind::Winograd) {
+    emitOwn(group, *own, winograd(matrix, spec, *own, input, plan.value), plan, weightBytes, layer);
+    return true;
+  }
+  if (kind == OwnKind::Patches) {
     backend::LayerInfo both = layer;
     const Chain* chain = lastChain_.chain.get();
     const bool pixels = chain != nullptr && own->skip != input && chain->columns == shape[1] &&
@@ -156,7 +190,7 @@ bool Lowering::emitOwnConvolution(const Group& group, const Matrix& matrix, cons
     emitOwn(group, *own, kernel, plan, weightBytes, std::move(both));
     return true;
   }
-  if (!isDepthwise) {
+  if (kind == OwnKind::Pointwise) {
     emitPointwise(group, *own, pointwise(matrix, spec, grid, *own, input, plan.value), plan, weightBytes, layer);
     return true;
   }
@@ -216,7 +250,7 @@ void Lowering::emitExpanded(const Group& group, const Own& own, const OwnKernel&
 bool Lowering::emitOwnProduct(const Group& group, const Matrix& matrix, const MatrixSpec& spec, const Destination& plan,
                               int input, const backend::LayerInfo& layer) {
   if (spec.rows * spec.inner * spec.columns == 0 || (spec.quantization.integer && spec.inner % 4 != 0)) return false;
-  const std::optional<Own> own = this->own(spec, plan);
+  const std::optional<Own> own = this->own(spec, matrix, plan);
   if (!own) return false;
   PixelGrid grid;
   grid.samples = spec.rows;

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "backend/cpu/lowering_own.hpp"
+#include "backend/cpu/winograd.hpp"
 
 namespace presisi::cpu {
 
@@ -20,7 +21,7 @@ std::optional<Element> elementOf(DType dtype) {
 }
 
 /// What follows the sums; empty where the kernels don't do it.
-std::optional<FinishPlan> finishOf(const std::vector<PostOp>& postOps, const Value& out) {
+std::optional<FinishPlan> finishOf(const std::vector<PostOp>& postOps, const Value& out, bool pieces) {
   FinishPlan finish;
   Bounds bounds = out.quantized() ? Bounds::ofIntegers(out.scale, out.low, out.high) : Bounds::ofFloats();
   finish.factor = bounds.unit;
@@ -60,7 +61,7 @@ std::optional<FinishPlan> finishOf(const std::vector<PostOp>& postOps, const Val
   if (finish.curve != Curve::None && !out.quantized() && (bounds.low != all.low || bounds.high != all.high)) {
     return std::nullopt;
   }
-  if (finish.curve == Curve::Swish && out.quantized() && bounds.low == -128 && bounds.high == 127) {
+  if (pieces && finish.curve == Curve::Swish && out.quantized() && bounds.low == -128 && bounds.high == 127) {
     if (const auto fitted = fittedSwish(out.scale)) {
       finish.curve = Curve::Pieces;
       finish.fitted = std::make_shared<FittedCurve>(*fitted);
@@ -100,11 +101,14 @@ FinishData dataOf(const ProductSpec& spec, int64_t channels, const Tensor& packe
 
 }  // namespace
 
-std::optional<Lowering::Own> Lowering::own(const ProductSpec& spec, const Destination& plan) {
-  const std::optional<FinishPlan> finish = finishOf(spec.postOps, plan.value);
+std::optional<Lowering::Own> Lowering::own(const ProductSpec& spec, const Matrix& matrix, const Destination& plan) {
+  const bool integer = spec.quantization.integer;
+  const ConvolutionKernels* kernels = convolutionKernels(integer);
+  if (kernels == nullptr) return std::nullopt;
+  const std::optional<FinishPlan> finish = finishOf(spec.postOps, plan.value, kernels->pieces);
   const std::optional<Element> source = elementOf(spec.sourceType);
-  if (convolutionKernels(spec.quantization.integer) == nullptr || !finish || !source) return std::nullopt;
-  Own own{*finish, *source, plan.skip};
+  if (!finish || !source) return std::nullopt;
+  Own own{*finish, *source, plan.skip, integer && kernels->shortSums && !weights_.within(matrix.weights, kMostShort)};
   if (plan.skip < 0) return own;
   // Any tensor is read as it lies, but for its order.
   const auto value = [&]() -> const Value& { return program_.values[static_cast<size_t>(own.skip)]; };
@@ -140,10 +144,17 @@ std::shared_ptr<Owned<Task>> completed(Task task, int64_t channels, const Tensor
 
 }  // namespace
 
+/// Whether a value is of bytes of which none is above 127.
+bool Lowering::isLow(int value) const {
+  const Value& v = program_.values[static_cast<size_t>(value)];
+  return v.dtype == DType::Uint8 && v.quantized() && v.high <= 127;
+}
+
 Lowering::OwnKernel Lowering::depthwise(const Group& group, const Matrix& matrix, const ConvolutionSpec& spec,
                                         const Own& own, int input, const Value& out) {
   auto task = begun<DepthwiseTask>(own, out);
   task.channels = matrix.weights.dim(0);
+  task.fullWeights = own.fullWeights;
   task.inHeight = spec.source[2];
   task.inWidth = spec.source[3];
   task.outHeight = spec.destination[2];
@@ -180,6 +191,8 @@ Lowering::OwnKernel Lowering::pointwise(const Matrix& matrix, const ProductSpec&
   auto task = begun<PointwiseTask>(own, out);
   task.outputs = task.outStep = matrix.weights.dim(0);
   task.inputs = matrix.weights.dim(1);
+  task.fullWeights = own.fullWeights;
+  task.lowSource = isLow(input);
   task.byteWeights = !task.integer() && spec.weightsType == DType::Int8;
   OwnKernel kernel;
   kernel.name = "presisi_pointwise";
@@ -211,6 +224,8 @@ Lowering::OwnKernel Lowering::patches(const Matrix& matrix, const ConvolutionSpe
   const int64_t width = matrix.weights.dim(3);
   product.inputs = width * task.step();
   product.outputs = product.outStep = matrix.weights.dim(0);
+  product.fullWeights = own.fullWeights;
+  product.lowSource = isLow(input);
   product.patches.rows = matrix.weights.dim(2);
   product.patches.width = spec.destination[3];
   product.patches.step = spec.strides[1] * task.step();
@@ -231,6 +246,33 @@ Lowering::OwnKernel Lowering::patches(const Matrix& matrix, const ConvolutionSpe
     PatchTask copied = task;
     copied.product = made->task;
     execute(team, copied, samples, at.in, at.out, at.skip, at.scratch, chain ? at.prepareBy(*chain) : Prepare());
+  };
+  return kernel;
+}
+
+Lowering::OwnKernel Lowering::winograd(const Matrix& matrix, const ConvolutionSpec& spec, const Own& own, int input,
+                                       const Value& out) {
+  WinogradTask task;
+  task.inHeight = spec.source[2];
+  task.inWidth = spec.source[3];
+  task.outHeight = spec.destination[2];
+  task.outWidth = spec.destination[3];
+  task.padTop = spec.padBegin[0];
+  task.padLeft = spec.padBegin[1];
+  task.product = begun<PointwiseTask>(own, out);
+  task.product.outputs = task.product.outStep = matrix.weights.dim(0);
+  task.product.inputs = matrix.weights.dim(1);
+  OwnKernel kernel;
+  kernel.name = "presisi_winograd";
+  kernel.input = input;
+  const int64_t samples = spec.source[0];
+  kernel.scratchBytes = scratchBytes(task, samples, omp_get_max_threads());
+  const Tensor weights = weights_.get(matrix.weightsName, matrix.weights, "presisi:winograd", winogradWeights);
+  kernel.pointwise = completed(task.product, task.product.outputs, weights, spec, matrix.bias, own.finish);
+  kernel.run = [task, made = kernel.pointwise, samples](const Team& team, const OwnKernel::Places& at) {
+    WinogradTask now = task;
+    now.product = made->task;
+    execute(team, now, samples, at.in, at.out, at.skip, at.scratch);
   };
   return kernel;
 }

@@ -299,6 +299,16 @@ bool Lowering::widenWeights(Matrix& matrix, ProductSpec& spec) {
   return true;
 }
 
+/// Has a product of integers be one of floats, with its weights as they are. The input in floats.
+int Lowering::inFloats(int input, Layout layout, ProductSpec& spec, backend::LayerInfo& layer) {
+  layer.precision = "fp32";
+  layer.reason = "without VNNI, oneDNN halves weights so that sums of 16 bits don't overflow";
+  spec.quantization.integer = false;
+  spec.quantization.source = 1;
+  spec.sourceType = DType::Float32;
+  return convert(input, DType::Float32, layout);
+}
+
 void Lowering::emitConvolution(const Group& group) {
   const onnx::Node& n = first(group);
   Matrix matrix = *matrixOf(n);
@@ -320,12 +330,16 @@ void Lowering::emitConvolution(const Group& group) {
 
   backend::LayerInfo layer = info(group, n.opType);
   layer.macs = out[1] * out[2] * out[3] * (in[1] / groups) * kernel[0] * kernel[1];
-  const int input = prepareOperands(matrix, Layout::Nhwc, spec, layer);
+  int input = prepareOperands(matrix, Layout::Nhwc, spec, layer);
   const Tail tail = tailOf(group);
   // Products of floats are floats: a Quantize behind them is a pass of its own.
   if (tail.quantize >= 0 && !spec.quantization.integer) return emitUnfused(group);
   const Destination plan = planDestination(group, tail, out, Layout::Nhwc, spec);
   if (emitOwnConvolution(group, matrix, spec, plan, input, layer)) return;
+  if (spec.quantization.integer && int8Saturates()) {
+    if (group.nodes.size() > 1) return emitUnfused(group);
+    input = inFloats(input, Layout::Nhwc, spec, layer);
+  }
   if (widenWeights(matrix, spec) && emitOwnConvolution(group, matrix, spec, plan, input, layer)) return;
   // A sum of integers in the destination's scale would round twice, and cut off what only the sum brings into range.
   const bool lossy = plan.skip >= 0 && plan.skipBy == SkipBy::Convert && plan.value.quantized();
@@ -345,11 +359,15 @@ void Lowering::emitProduct(const Group& group) {
 
   backend::LayerInfo layer = info(group, n.opType);
   layer.macs = spec.rows * spec.columns * spec.inner;
-  const int input = prepareOperands(matrix, Layout::RowMajor, spec, layer);
+  int input = prepareOperands(matrix, Layout::RowMajor, spec, layer);
   const Tail tail = tailOf(group);
   if (tail.quantize >= 0 && !spec.quantization.integer) return emitUnfused(group);
   const Destination plan = planDestination(group, tail, out, Layout::RowMajor, spec);
   if (emitOwnProduct(group, matrix, spec, plan, input, layer)) return;
+  if (spec.quantization.integer && int8Saturates()) {
+    if (group.nodes.size() > 1) return emitUnfused(group);
+    input = inFloats(input, Layout::RowMajor, spec, layer);
+  }
   if (widenWeights(matrix, spec) && emitOwnProduct(group, matrix, spec, plan, input, layer)) return;
   Primitive primitive;
   if (!createInnerProduct(spec, primitive)) return emitUnfused(group);

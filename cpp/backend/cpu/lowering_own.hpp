@@ -38,7 +38,8 @@ struct FinishPlan : Finish {
 struct Lowering::Own {
   FinishPlan finish;
   Element source = Element::Float;
-  int skip = -1;  ///< value to be summed, as it is to be read
+  int skip = -1;             ///< value to be summed, as it is to be read
+  bool fullWeights = false;  ///< where that is to be told
 };
 
 struct Lowering::OwnKernel {

@@ -1,6 +1,10 @@
 #include "backend/cpu/onednn.hpp"
 
 #include <xxhash.h>
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 #include <algorithm>
 #include <cinttypes>
@@ -358,5 +362,20 @@ std::string effectiveIsa() {
   return "generic";
 #endif
 }
+
+std::string int8Instructions() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const std::string isa = effectiveIsa();
+  if (isa.find("amx") != std::string::npos) return "amx_int8";
+  if (isa.find("avx512") == 0 && __builtin_cpu_supports("avx512vnni")) return "avx512_vnni";
+  if (isa == "avx2_vnni") return "avx_vnni";
+#elif defined(__aarch64__)
+  if ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) return "dotprod";
+#endif
+  return "";
+}
+
+bool int8Saturates() { return int8Instructions().empty() && effectiveIsa() != "aarch64"; }
 
 }  // namespace presisi::cpu

@@ -113,5 +113,9 @@ dnnl::memory packWeights(const Tensor& weights, const Dims& dims, const dnnl::me
 std::string oneDnnVersion();
 /// The highest instruction set oneDNN uses here: `avx512_core_vnni`, …
 std::string effectiveIsa();
+/// What multiplies bytes natively here; empty where nothing does and oneDNN makes do with 16-bit sums.
+std::string int8Instructions();
+/// Whether these overflow with weights of 8 bits: x86 multiplies u8 by s8 in pairs into 16 bits.
+bool int8Saturates();
 
 }  // namespace presisi::cpu

@@ -1,5 +1,7 @@
 #include "backend/cpu/weight_store.hpp"
 
+#include <algorithm>
+
 namespace presisi::cpu {
 
 void WeightStore::adopt(const Tensor& tensor, BlockedLayout layout, std::string key) {
@@ -9,6 +11,19 @@ void WeightStore::adopt(const Tensor& tensor, BlockedLayout layout, std::string 
 Tensor WeightStore::plain(const Tensor& weights) const {
   const auto known = adopted_.find(weights.data<void>());
   return known == adopted_.end() ? weights : unpack(weights, known->second.layout);
+}
+
+bool WeightStore::within(const Tensor& weights, int most) const {
+  if (most >= 128) return true;
+  const auto known = adopted_.find(weights.data<void>());
+  const int64_t count = known == adopted_.end() ? weights.size() : extent(known->second.layout);
+  const auto* begin = weights.data<int8_t>();
+  int least = 0, greatest = 0;
+  for (const int8_t* w = begin; w != begin + count; ++w) {
+    least = std::min<int>(least, *w);
+    greatest = std::max<int>(greatest, *w);
+  }
+  return greatest <= most && least >= -most;
 }
 
 std::shared_ptr<dnnl::memory> WeightStore::get(const std::string& name, const Tensor& weights, const Dims& dims,
@@ -44,13 +59,24 @@ Tensor WeightStore::get(const std::string& name, const Tensor& weights, const Bl
   return entry.tensor;
 }
 
+Tensor WeightStore::get(const std::string& name, const Tensor& weights, const std::string& key,
+                        const std::function<Tensor(const Tensor&)>& make) {
+  Entry& entry = entries_[{name, key}];
+  if (!entry.tensor.empty()) return entry.tensor;
+  entry.tensor = make(plain(weights));
+  entry.source = weights.data<void>();
+  bytes_ += static_cast<int64_t>(entry.tensor.bytes());
+  return entry.tensor;
+}
+
 std::optional<WeightStore::Packed> WeightStore::packed(const Tensor& tensor) const {
   std::optional<Packed> found;
   for (const auto& [name, entry] : entries_) {
     if (entry.source != tensor.data<void>()) continue;
     if (found) return std::nullopt;
     if (!entry.memory) {
-      found = Packed{entry.layout, name.second, entry.tensor.data<uint8_t>(), entry.tensor.bytes()};
+      if (!entry.layout) return std::nullopt;
+      found = Packed{*entry.layout, name.second, entry.tensor.data<uint8_t>(), entry.tensor.bytes()};
       continue;
     }
     const dnnl::memory::desc description = entry.memory->get_desc();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,6 +29,13 @@ class WeightStore {
   /// The weights in a layout of our own, which `key` names, as one row.
   Tensor get(const std::string& name, const Tensor& weights, const BlockedLayout& wanted, const std::string& key);
 
+  /// What `make` makes of the weights in row-major order, which `key` names. It is not for a plan to keep.
+  Tensor get(const std::string& name, const Tensor& weights, const std::string& key,
+             const std::function<Tensor(const Tensor&)>& make);
+
+  /// Whether all of these weights of int8 lie in [-most, most].
+  bool within(const Tensor& weights, int most) const;
+
   /// The same numbers in row-major order.
   Tensor plain(const Tensor& weights) const;
 
@@ -52,8 +60,8 @@ class WeightStore {
   struct Entry {
     std::shared_ptr<dnnl::memory> memory;  ///< one of oneDNN's layouts,
     Tensor tensor;                         ///< or one of our own
-    BlockedLayout layout;
-    const void* source = nullptr;  ///< what was packed, for comparison only
+    std::optional<BlockedLayout> layout;   ///< empty: other numbers than these
+    const void* source = nullptr;          ///< what was packed, for comparison only
   };
   std::map<const void*, Adopted> adopted_;
   std::map<std::pair<std::string, std::string>, Entry> entries_;  ///< by name and layout

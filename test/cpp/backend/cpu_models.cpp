@@ -461,6 +461,7 @@ std::vector<NamedModel> floatModels() {
     if (c.averaged) gate(b, "a2", "y");
     all.push_back({describe(c), finish(b, "y"), 0});
   }
+  for (NamedModel& named : winogradModels()) all.push_back(std::move(named));
   return all;
 }
 
@@ -731,6 +732,8 @@ std::vector<NamedModel> integerModels() {
     qdq(b, "c", "y", kStep);
     all.push_back({"asymmetric activations", finish(b, "y"), kStep});
   }
+  for (NamedModel& named : withShortWeights(all)) all.push_back(std::move(named));
+  for (NamedModel& named : largestProducts()) all.push_back(std::move(named));
   return all;
 }
 

@@ -17,4 +17,10 @@ struct NamedModel {
 std::vector<NamedModel> floatModels();
 std::vector<NamedModel> integerModels();
 
+// Parts of these:
+std::vector<NamedModel> winogradModels();
+std::vector<NamedModel> largestProducts();
+/// The same with weights of 7 bits.
+std::vector<NamedModel> withShortWeights(std::vector<NamedModel> models);
+
 }  // namespace presisi::test

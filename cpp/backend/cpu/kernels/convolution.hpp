@@ -3,7 +3,7 @@
 #include <cstdint>
 
 /// Convolutions for shapes where oneDNN's kernels stay far from the processor's limit: depthwise ones and 1x1 ones, of
-/// floats and of 8-bit integers. For AVX-512, integers with VNNI; elsewhere oneDNN does it all.
+/// floats and of 8-bit integers. For AVX-512, integers with VNNI, and for AVX2; elsewhere oneDNN does it all.
 ///
 /// Activations are NHWC: float, or uint8 or int8. VNNI multiplies unsigned by signed integers, so int8 activations are
 /// taken as x + 128, and what that adds to the sums is taken off their start. Sums of integers are exact; what follows
@@ -13,6 +13,9 @@ namespace presisi::cpu {
 
 /// Channels are worked on this many at a time; what is packed is padded with zeros to a multiple of it.
 constexpr int64_t kLanes = 16;
+
+/// Weights of integers within this and its negative may have the sums of two products in 16 bits.
+constexpr int kMostShort = 64;
 
 enum class Curve {
   None,       ///< ReLU and clips, too: they are part of the bounds
@@ -51,6 +54,7 @@ struct DepthwiseTask {
   int64_t kernelHeight = 0, kernelWidth = 0, strideHeight = 1, strideWidth = 1, padTop = 0, padLeft = 0;
   int64_t rowsAtOnce = 1;  ///< of the output, in one call: rowsAtOnce(task)
   Element source = Element::Float;
+  bool fullWeights = false;  ///< of integers: some lie beyond kMostShort
   /// Integers: [block of channels][column of the kernel][quad of rows][channel][row of the quad].
   /// Floats: [block of channels][row of the kernel][column][channel].
   const void* weights = nullptr;
@@ -78,6 +82,8 @@ struct PointwiseTask {
   int64_t outStep = 0;  ///< elements from pixel to pixel of the destination: `outputs`, unless it is a slice
   Patches patches;
   Element source = Element::Float;
+  bool fullWeights = false;  ///< of integers: some lie beyond kMostShort
+  bool lowSource = false;    ///< of integers: none is above 127
   bool byteWeights = false;  ///< of floats: int8
   /// Integers: [block of outputs][row][quad of inputs][output][input of the quad]. Floats: [block of
   /// outputs][row][input][output].
@@ -87,11 +93,27 @@ struct PointwiseTask {
 
   bool integer() const { return source != Element::Float; }
   int64_t depth() const { return patches.rows * inputs; }
-  /// Pixels that are best worked on at once: 7, as pictures' sizes are mostly multiples of it, or 6 with 64 outputs.
-  int64_t tilePixels(int64_t pixels) const { return outputs >= 64 && pixels > 49 ? 6 : 7; }
+};
+
+/// Pixels of a side of the output, and those of the input that they depend on, that a WinogradTask takes at a time.
+constexpr int64_t kWinogradTile = 4, kWinogradPatch = 6;
+
+/// A convolution of floats, with a kernel of 3x3 and steps of one, in transformed inputs and weights.
+struct WinogradTask {
+  /// One of the 36 products. `inputs` is a multiple of kLanes. `weights` are those of all, one after the other;
+  /// `finish` is what becomes of what they are transformed back to.
+  PointwiseTask product;
+  int64_t inHeight = 0, inWidth = 0, outHeight = 0, outWidth = 0, padTop = 0, padLeft = 0;
 };
 
 struct ConvolutionKernels {
+  const char* isa;         ///< what floats are worked on with,
+  const char* integerIsa;  ///< and integers
+  bool plainFloats;  ///< whether convolutions of floats are faster than oneDNN's with nothing but themselves to do
+  bool shortSums;    ///< whether fullWeights and lowSource are to be told
+  bool pieces;       ///< whether Curve::Pieces is among what they do
+  /// How many of so many pixels pointwise() works on at once.
+  int64_t (*tilePixels)(const PointwiseTask& task, int64_t pixels);
   /// `rowsAtOnce` rows of the output, or as many as there are, from row `row` on, in one block of channels of a
   /// picture. `totals`, which may be null, and is for floats alone: kLanes sums of what was written.
   void (*depthwise)(const DepthwiseTask& task, const void* in, void* out, float* totals, int64_t row, int64_t block,
@@ -105,21 +127,26 @@ struct ConvolutionKernels {
   /// the destination. int8 becomes x + 128. `in` may be null: all is padding.
   void (*pad)(const uint8_t* in, bool isSigned, int64_t channels, int64_t left, int64_t width, int64_t right,
               int64_t step, uint8_t* out);
+  /// Transforms what the tile at row y and column x of the output depends on, in the picture `in`: a pixel of `inputs`
+  /// for each product, `step` apart. `zeros`: such a pixel.
+  void (*winogradIn)(const WinogradTask& task, const float* in, int64_t y, int64_t x, const float* zeros, float* out,
+                     int64_t step);
+  /// Transforms back and finishes that tile of the picture `out`. `sums`: a pixel of the outputs, padded, of each
+  /// product, `step` apart. `skip`, which may be null, lies as `out` does.
+  void (*winogradOut)(const WinogradTask& task, const float* sums, int64_t step, int64_t y, int64_t x,
+                      const float* skip, float* out);
 };
 
 /// Null where the processor has no such instructions.
 const ConvolutionKernels* convolutionKernels(bool integers);
 
 #if defined(__x86_64__)
-namespace avx512 {
-void depthwise(const DepthwiseTask& task, const void* in, void* out, float* totals, int64_t row, int64_t block,
-               void* scratch);
-void pointwise(const PointwiseTask& task, const void* in, void* out, const void* skip, int64_t first, int64_t pixels,
-               int64_t firstBlock, int64_t lastBlock, void* scratch);
-void pad(const uint8_t* in, bool isSigned, int64_t channels, int64_t left, int64_t width, int64_t right, int64_t step,
-         uint8_t* out);
+namespace avx2 {
 extern const ConvolutionKernels kConvolutions;
-}  // namespace avx512
+}
+namespace avx512 {
+extern const ConvolutionKernels kConvolutions;
+}
 #endif
 
 }  // namespace presisi::cpu
