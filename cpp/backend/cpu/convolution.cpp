@@ -87,7 +87,10 @@ const ConvolutionKernels* convolutionKernels(bool integers) {
 #if defined(__x86_64__)
   if (&kernels() == &base::kTable) return nullptr;
   const bool wide = &kernels() == &avx512::kTable && (!integers || __builtin_cpu_supports("avx512vnni"));
-  return wide ? &avx512::kConvolutions : &avx2::kConvolutions;
+  if (wide) return &avx512::kConvolutions;
+  // With AVX-VNNI, oneDNN has better instructions for integers than these.
+  static const bool ours = int8Saturates();
+  return !integers || ours ? &avx2::kConvolutions : nullptr;
 #else
   return nullptr;
 #endif
