@@ -51,12 +51,12 @@ struct Place {
   int64_t sample, y, x;
 };
 
-/// Goes through some tiles. `made` is for as many as there is room for.
+/// Goes through some tiles, of which there are at most as many as there is room for.
 class Panel {
  public:
   Panel(const Team& team, const WinogradTask& task, const Tiles& tiles, float* scratch)
       : team_(team), task_(task), tiles_(tiles), room_(roomFor(task, tiles)), zeros_(scratch) {
-    if (team.index > 0) return;
+    if (team.index > 0) return;  // the memory is everybody's
     std::fill_n(zeros_, room_.constants(), 0.0f);
     std::fill_n(ones(), room_.outputs, 1.0f);
   }

@@ -3,12 +3,12 @@
 #include <cstdint>
 
 /// Convolutions for shapes where oneDNN's kernels stay far from the processor's limit: depthwise ones and 1x1 ones, of
-/// floats and of 8-bit integers. For AVX-512, integers with VNNI, and for AVX2; elsewhere oneDNN does it all.
+/// floats and of 8-bit integers. For AVX-512 (integers with VNNI) and for AVX2; elsewhere oneDNN does it all.
 ///
-/// Activations are NHWC: float, or uint8 or int8. VNNI multiplies unsigned by signed integers, so int8 activations are
-/// taken as x + 128, and what that adds to the sums is taken off their start. Sums of integers are exact; what follows
-/// happens in floats: activation(sum * scale + shift + skip * skipScale) times `factor`, clamped, and, unless the
-/// destination is float, rounded half to even.
+/// Activations are NHWC: float, or uint8 or int8. Unsigned integers are multiplied by signed ones, so int8 activations
+/// are taken as x + 128, and what that adds to the sums is taken off their start. Sums of integers are exact; what
+/// follows happens in floats: activation(sum * scale + shift + skip * skipScale) times `factor`, clamped, and, unless
+/// the destination is float, rounded half to even.
 namespace presisi::cpu {
 
 /// Channels are worked on this many at a time; what is packed is padded with zeros to a multiple of it.
