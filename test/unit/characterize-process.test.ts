@@ -135,6 +135,20 @@ describe('a folder', () => {
   });
   const own = () => identityOfProcess(process.pid);
 
+  test('what processes left that were killed while they took it is removed, what others are about to use is not', async () => {
+    const to = await newFolder(folder);
+    const dead = 2 ** 22 + 1;
+    await writeFile(join(to, `.lock.${dead}.tmp`), holder({ pid: dead }));
+    await writeFile(join(to, `.lock.${dead + 1}.tmp`), '');
+    const living = [`.lock.${process.ppid}.tmp`, `.lock.${dead + 2}.tmp`, `.lock.${dead + 3}.tmp`];
+    await writeFile(join(to, living[0] as string), '');
+    await writeFile(join(to, living[1] as string), JSON.stringify({ host: hostname(), ...(await own()) }));
+    await writeFile(join(to, living[2] as string), holder({ host: 'elsewhere' }));
+    const lock = await lockFolder(to);
+    expect((await readdir(to)).sort()).toEqual([...living, 'lock.1'].sort());
+    await lock.release();
+  });
+
   test('held by another computer is not', async () => {
     const to = await newFolder(folder);
     await writeFile(join(to, 'lock.1'), holder({ host: 'elsewhere' }));

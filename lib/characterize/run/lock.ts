@@ -16,6 +16,7 @@ export interface Lock {
 }
 
 const NAME = /^lock\.(\d+)$/;
+const DRAFT = /^\.lock\.(\d+)\.tmp$/;
 
 /**
  * Takes a folder for this process alone. Holders are numbered: whoever finds the highest number dead takes the next one,
@@ -36,6 +37,7 @@ export async function lockFolder(folder: string): Promise<Lock> {
       // Somebody may have come and gone between the look and the link, and left a higher number.
       if ((await highestLock(folder)) === mine) {
         await removeLower(folder, mine);
+        await removeDrafts(folder);
         return { release: () => rm(lockPath(folder, mine), { force: true }) };
       }
       await rm(lockPath(folder, mine), { force: true });
@@ -48,7 +50,7 @@ export async function lockFolder(folder: string): Promise<Lock> {
 }
 
 /** Whether a file of the folder belongs to locking. */
-export const isLockFile = (name: string): boolean => NAME.test(name) || /^\.lock\.\d+\.tmp$/.test(name);
+export const isLockFile = (name: string): boolean => NAME.test(name) || DRAFT.test(name);
 
 const lockPath = (folder: string, number: number): string => join(folder, `lock.${number}`);
 
@@ -64,6 +66,22 @@ const highestLock = async (folder: string): Promise<number> => Math.max(0, ...(a
 async function removeLower(folder: string, mine: number): Promise<void> {
   for (const number of await lockNumbers(folder)) {
     if (number < mine) await rm(lockPath(folder, number), { force: true });
+  }
+}
+
+/** Of processes that were killed while they took the folder. Whoever holds it knows that nobody else is about to. */
+async function removeDrafts(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const pid = DRAFT.exec(name)?.[1];
+    if (pid === undefined) continue;
+    const path = join(folder, name);
+    const holder = await readFile(path, 'utf8')
+      .then((text) => JSON.parse(text) as Holder)
+      .catch(() => undefined);
+    if (holder !== undefined && holder.host !== hostname()) continue;
+    // Cut off before it was written, it still bears a number.
+    const lives = holder === undefined ? (await startOf(Number(pid))) !== undefined : await isRunning(holder);
+    if (!lives) await rm(path, { force: true });
   }
 }
 
