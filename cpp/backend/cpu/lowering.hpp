@@ -89,7 +89,6 @@ class Lowering {
                               ProductSpec& spec) const;
   int commit(const Destination& plan);
   int prepareOperands(const Matrix& matrix, Layout layout, ProductSpec& spec, backend::LayerInfo& layer);
-  int inFloats(int input, Layout layout, ProductSpec& spec, backend::LayerInfo& layer);
   bool widenWeights(Matrix& matrix, ProductSpec& spec);
   void emitPrimitive(const Group& group, const Primitive& primitive, const Matrix& matrix, const Dims& packedDims,
                      int input, int output, backend::LayerInfo info);
@@ -134,6 +133,7 @@ class Lowering {
                           const Destination& plan, int input, const backend::LayerInfo& layer);
   bool emitOwnProduct(const Group& group, const Matrix& matrix, const MatrixSpec& spec, const Destination& plan,
                       int input, const backend::LayerInfo& layer);
+  int inFloats(int input, Layout layout, ProductSpec& spec, backend::LayerInfo& layer);
   bool isAveraged(const std::string& tensor) const;  ///< over all its pixels
 
   // lowering_chain.cpp: element-wise chains and conversions

@@ -259,6 +259,16 @@ bool Lowering::emitOwnProduct(const Group& group, const Matrix& matrix, const Ma
   return true;
 }
 
+/// Has a product of integers be one of floats, with its weights as they are. The input in floats.
+int Lowering::inFloats(int input, Layout layout, ProductSpec& spec, backend::LayerInfo& layer) {
+  layer.precision = "fp32";
+  layer.reason = "without VNNI, oneDNN halves weights so that sums of 16 bits don't overflow";
+  spec.quantization.integer = false;
+  spec.quantization.source = 1;
+  spec.sourceType = DType::Float32;
+  return convert(input, DType::Float32, layout);
+}
+
 bool Lowering::isAveraged(const std::string& tensor) const {
   const std::vector<int>& users = links_.consumers(tensor);
   return std::any_of(users.begin(), users.end(), [&](int user) { return node(user).is("GlobalAveragePool"); });

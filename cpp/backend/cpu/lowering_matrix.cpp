@@ -299,16 +299,6 @@ bool Lowering::widenWeights(Matrix& matrix, ProductSpec& spec) {
   return true;
 }
 
-/// Has a product of integers be one of floats, with its weights as they are. The input in floats.
-int Lowering::inFloats(int input, Layout layout, ProductSpec& spec, backend::LayerInfo& layer) {
-  layer.precision = "fp32";
-  layer.reason = "without VNNI, oneDNN halves weights so that sums of 16 bits don't overflow";
-  spec.quantization.integer = false;
-  spec.quantization.source = 1;
-  spec.sourceType = DType::Float32;
-  return convert(input, DType::Float32, layout);
-}
-
 void Lowering::emitConvolution(const Group& group) {
   const onnx::Node& n = first(group);
   Matrix matrix = *matrixOf(n);
