@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "backend/feeds.hpp"
 #include "backend/registry.hpp"
 #include "calibration/table.hpp"
 #include "conversions.hpp"
@@ -81,12 +82,14 @@ Napi::Value collectImages(const Napi::CallbackInfo& info) {
       [](Napi::Env env, uint64_t samples) { return Napi::Number::New(env, static_cast<double>(samples)); });
 }
 
-/// `collectFeeds(calibrator, feeds, control) -> samples so far`
+/// `collectFeeds(calibrator, [data, dims, ...], control) -> samples so far`
 Napi::Value collectFeeds(const Napi::CallbackInfo& info) {
-  FeedsFromJs feeds = toFeeds(info[1]);
+  const auto held = unwrap<LoadedCalibrator>(info[0]);
+  std::vector<Napi::ObjectReference> keepAlive;
+  backend::Feeds feeds = toFeeds(info[1], backend::describeInputs(held->model->model), &keepAlive);
   return runJob(
-      info.Env(), Lane::Work, Control::from(info[2]), std::move(feeds.keepAlive),
-      [held = unwrap<LoadedCalibrator>(info[0]), given = std::move(feeds.feeds)](const JobContext& context) {
+      info.Env(), Lane::Work, Control::from(info[2]), std::move(keepAlive),
+      [held, given = std::move(feeds)](const JobContext& context) {
         held->calibrator->collect(given, context.stop);
         return held->calibrator->samples();
       },

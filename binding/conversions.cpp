@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "core/error.hpp"
@@ -48,15 +49,6 @@ Dims requireDims(const Napi::Value& value, const std::string& name) {
   return dims;
 }
 
-DType parseDType(const std::string& text) {
-  for (const DType dtype :
-       {DType::Float32, DType::Uint8, DType::Int8, DType::Uint16, DType::Int16, DType::Int32, DType::Int64, DType::Bool,
-        DType::Float16, DType::Float64, DType::Uint32, DType::Uint64, DType::Bfloat16}) {
-    if (text == name(dtype)) return dtype;
-  }
-  refuse("unknown element type \"" + text + "\"");
-}
-
 napi_typedarray_type arrayTypeOf(DType dtype) {
   switch (dtype) {
     case DType::Float32: return napi_float32_array;
@@ -78,9 +70,40 @@ napi_typedarray_type arrayTypeOf(DType dtype) {
   throw Error(ErrorCode::UnsupportedModel, std::string("JavaScript has no array of ") + name(dtype));
 }
 
-/// Address and size of a typed array's content.
-std::pair<const void*, size_t> contentOf(const Napi::TypedArray& array) {
-  return {static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
+struct TypedContent {
+  size_t elements;
+  const void* address;
+};
+
+/// All there is to know of a typed array, asked for at once; nothing where it isn't one of this type.
+std::optional<TypedContent> contentOf(const Napi::Value& array, napi_typedarray_type type) {
+  if (!array.IsTypedArray()) return std::nullopt;
+  napi_typedarray_type found{};
+  size_t elements = 0;
+  void* address = nullptr;
+  const napi_status status =
+      napi_get_typedarray_info(array.Env(), array, &found, &elements, &address, nullptr, nullptr);
+  if (status != napi_ok) throw Napi::Error::New(array.Env());
+  if (found != type) return std::nullopt;
+  return TypedContent{elements, address};
+}
+
+/// Looks into `data`, which has to be the input's kind of array, with as many elements as `dims` has.
+Tensor viewOf(const Napi::Value& data, const Dims& dims, const backend::TensorInfo& input) {
+  const std::optional<TypedContent> content = contentOf(data, arrayTypeOf(input.dtype));
+  if (!content) {
+    refuse("expected the typed array of " + std::string(name(input.dtype)) + " for \"" + input.name + "\"");
+  }
+  double expected = 1;
+  for (const int64_t dim : dims) expected *= static_cast<double>(dim);
+  if (expected == 0) {
+    throw Error(ErrorCode::ShapeMismatch, "\"" + input.name + "\" is empty: dimensions " + toString(dims));
+  }
+  if (static_cast<double>(content->elements) != expected) {
+    throw Error(ErrorCode::ShapeMismatch, "\"" + input.name + "\" has dimensions " + toString(dims) + " but " +
+                                              std::to_string(content->elements) + " elements");
+  }
+  return Tensor::view(input.dtype, dims, content->address);
 }
 
 }  // namespace
@@ -138,48 +161,31 @@ std::vector<std::string> optionalStrings(const Napi::Object& object, const char*
   return strings;
 }
 
-FeedsFromJs toFeeds(const Napi::Value& value) {
+backend::Feeds toFeeds(const Napi::Value& value, const std::vector<backend::TensorInfo>& inputs,
+                       std::vector<Napi::ObjectReference>* keepAlive) {
   if (!value.IsArray()) refuse("expected an array of feeds");
-  FeedsFromJs result;
+  backend::Feeds feeds;
   const Napi::Array array = value.As<Napi::Array>();
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    const Napi::Object feed = requireObject(array.Get(i), "feed");
-    const std::string input = requireString(feed, "name");
-    const DType dtype = parseDType(requireString(feed, "type"));
-    const Napi::Value data = feed.Get("data");
-    if (!data.IsTypedArray() || data.As<Napi::TypedArray>().TypedArrayType() != arrayTypeOf(dtype)) {
-      refuse("expected the typed array of " + std::string(name(dtype)) + " for \"" + input + "\"");
-    }
-    const Dims dims = requireDims(feed.Get("dims"), input);
-    for (const int64_t dim : dims) {
-      if (dim == 0) throw Error(ErrorCode::ShapeMismatch, "\"" + input + "\" is empty: dimensions " + toString(dims));
-    }
-    const auto [address, bytes] = contentOf(data.As<Napi::TypedArray>());
-    double expected = static_cast<double>(byteSize(dtype));
-    for (const int64_t dim : dims) expected *= static_cast<double>(dim);
-    if (static_cast<double>(bytes) != expected) {
-      throw Error(ErrorCode::ShapeMismatch, "\"" + input + "\" has dimensions " + toString(dims) + " but " +
-                                                std::to_string(bytes / byteSize(dtype)) + " elements");
-    }
-    if (!result.feeds.emplace(input, Tensor::view(dtype, dims, address)).second) {
-      refuse("\"" + input + "\" is fed twice");
-    }
-    result.keepAlive.push_back(Napi::Persistent(data.As<Napi::Object>()));
+  if (array.Length() != 2 * inputs.size()) refuse("expected data and dimensions for each of the inputs");
+  uint32_t next = 0;
+  for (const backend::TensorInfo& input : inputs) {
+    const Napi::Value data = array.Get(next++);
+    const Dims dims = requireDims(array.Get(next++), input.name);
+    feeds.emplace(input.name, viewOf(data, dims, input));
+    if (keepAlive != nullptr) keepAlive->push_back(Napi::Persistent(data.As<Napi::Object>()));
   }
-  return result;
+  return feeds;
 }
 
 ImagesFromJs toImages(const Napi::Value& value) {
   const Napi::Object object = requireObject(value, "images");
   const Napi::Value pixels = object.Get("pixels");
-  if (!pixels.IsTypedArray() || pixels.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
-    refuse("expected a Uint8Array for pixels");
-  }
+  const std::optional<TypedContent> content = contentOf(pixels, napi_uint8_array);
+  if (!content) refuse("expected a Uint8Array for pixels");
   ImagesFromJs images;
   images.input = requireString(object, "input");
-  const auto [address, bytes] = contentOf(pixels.As<Napi::TypedArray>());
-  images.pixels = static_cast<const uint8_t*>(address);
-  images.bytes = bytes;
+  images.pixels = static_cast<const uint8_t*>(content->address);
+  images.bytes = content->elements;
   images.shape.count = optionalInteger(object, "count", 1, 1 << 16, 0);
   images.shape.height = optionalInteger(object, "height", 1, 1 << 16, 0);
   images.shape.width = optionalInteger(object, "width", 1, 1 << 16, 0);

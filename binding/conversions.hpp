@@ -25,14 +25,11 @@ int64_t optionalInteger(const Napi::Object& object, const char* key, int64_t low
 bool optionalFlag(const Napi::Object& object, const char* key, bool otherwise);
 std::vector<std::string> optionalStrings(const Napi::Object& object, const char* key);
 
-/// Feeds that look into typed arrays, and what must be kept alive while they are read.
-struct FeedsFromJs {
-  backend::Feeds feeds;
-  std::vector<Napi::ObjectReference> keepAlive;
-};
-
-/// From `[{ name, type, dims, data }]`.
-FeedsFromJs toFeeds(const Napi::Value& value);
+/// From `[data, dims, data, dims, ...]`, in the order of `inputs`: names and types stand there. (What a run passes goes
+/// through arrays: after a network has had the caches to itself, each kind of call into the engine costs microseconds.)
+/// They look into typed arrays; where `keepAlive` is given, it holds those beyond the call.
+backend::Feeds toFeeds(const Napi::Value& value, const std::vector<backend::TensorInfo>& inputs,
+                       std::vector<Napi::ObjectReference>* keepAlive = nullptr);
 
 /// Interleaved RGB bytes of some pictures of one size, and how a model wants them.
 struct ImagesFromJs {

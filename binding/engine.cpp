@@ -167,7 +167,6 @@ backend::Session& sessionOf(LoadedEngine& engine) {
 }
 
 struct RunResult {
-  std::vector<std::string> names;
   std::vector<Tensor> outputs;
   double preprocessSeconds = 0;
   double seconds = 0;
@@ -185,12 +184,11 @@ RunResult runWith(LoadedEngine& engine, const backend::Feeds& shapes, const Body
   result.outputs = body(session);
   result.seconds = clock.seconds();
   result.stages = session.lastTiming().stages;
-  for (const backend::TensorInfo& output : engine.outputs) result.names.push_back(output.name);
-  if (result.outputs.size() != result.names.size()) {
-    throw Error(ErrorCode::Internal, "the " + engine.backend + " backend gave " +
-                                         std::to_string(result.outputs.size()) + " outputs instead of " +
-                                         std::to_string(result.names.size()));
+  bool asSaid = result.outputs.size() == engine.outputs.size();
+  for (size_t i = 0; asSaid && i < result.outputs.size(); ++i) {
+    asSaid = result.outputs[i].dtype() == engine.outputs[i].dtype;
   }
+  if (!asSaid) throw Error(ErrorCode::Internal, "the " + engine.backend + " backend gave other outputs than it said");
   return result;
 }
 
@@ -220,25 +218,23 @@ RunResult run(LoadedEngine& engine, const std::string& input, const engine::Norm
   return result;
 }
 
+/// `[preprocessSeconds, seconds, stages or undefined, data, dims, data, dims, ...]`, outputs in the engine's order.
 Napi::Value resultToJs(Napi::Env env, const RunResult& result) {
-  Napi::Array outputs = Napi::Array::New(env, result.outputs.size());
-  for (size_t i = 0; i < result.outputs.size(); ++i) {
-    const Tensor& tensor = result.outputs[i];
-    Napi::Object output = Napi::Object::New(env);
-    output.Set("name", result.names[i]);
-    output.Set("type", name(tensor.dtype()));
-    output.Set("dims", toJs(env, tensor.dims()));
-    output.Set("data", toTypedArray(env, tensor));
-    outputs.Set(static_cast<uint32_t>(i), output);
+  Napi::Array all = Napi::Array::New(env, 3 + 2 * result.outputs.size());
+  uint32_t next = 0;
+  all.Set(next++, result.preprocessSeconds);
+  all.Set(next++, result.seconds);
+  if (!result.stages.empty()) {
+    Napi::Object stages = Napi::Object::New(env);
+    for (const auto& [name, seconds] : result.stages) stages.Set(name, seconds);
+    all.Set(next, stages);
   }
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("outputs", outputs);
-  object.Set("preprocessSeconds", result.preprocessSeconds);
-  object.Set("seconds", result.seconds);
-  Napi::Object stages = Napi::Object::New(env);
-  for (const auto& [name, seconds] : result.stages) stages.Set(name, seconds);
-  object.Set("stages", stages);
-  return object;
+  ++next;
+  for (const Tensor& tensor : result.outputs) {
+    all.Set(next++, toTypedArray(env, tensor));
+    all.Set(next++, toJs(env, tensor.dims()));
+  }
+  return all;
 }
 
 struct Inspection {
@@ -336,12 +332,14 @@ Napi::Value openEngine(const Napi::CallbackInfo& info) {
       });
 }
 
-/// `runFeeds(engine, feeds, control) -> { outputs: [{ name, type, dims, data }], preprocessSeconds, seconds }`
+/// `runFeeds(engine, [data, dims, ...], control) -> [preprocessSeconds, seconds, stages, data, dims, ...]`
 Napi::Value runFeeds(const Napi::CallbackInfo& info) {
-  FeedsFromJs feeds = toFeeds(info[1]);
+  const auto engine = unwrap<LoadedEngine>(info[0]);
+  std::vector<Napi::ObjectReference> keepAlive;
+  backend::Feeds feeds = toFeeds(info[1], engine->inputs, &keepAlive);
   return runJob(
-      info.Env(), Lane::Run, Control::from(info[2]), std::move(feeds.keepAlive),
-      [engine = unwrap<LoadedEngine>(info[0]), given = std::move(feeds.feeds)](const JobContext& context) {
+      info.Env(), Lane::Run, Control::from(info[2]), std::move(keepAlive),
+      [engine, given = std::move(feeds)](const JobContext& context) {
         LaneTeam::instance().keptFor(engine);
         return run(*engine, given, context.stop);
       },
@@ -350,11 +348,11 @@ Napi::Value runFeeds(const Napi::CallbackInfo& info) {
 
 /// `runFeedsSync(engine, feeds)`: the same on this thread, at once.
 Napi::Value runFeedsSync(const Napi::CallbackInfo& info) {
-  const FeedsFromJs feeds = toFeeds(info[1]);
-  const std::shared_ptr<LoadedEngine> engine = unwrap<LoadedEngine>(info[0]);
+  const auto engine = unwrap<LoadedEngine>(info[0]);
+  const backend::Feeds feeds = toFeeds(info[1], engine->inputs);
   LaneTeam::instance().rest();
   Environment::of(info.Env()).runs(engine);
-  return resultToJs(info.Env(), run(*engine, feeds.feeds, {}));
+  return resultToJs(info.Env(), run(*engine, feeds, {}));
 }
 
 /// `runImages(engine, images, control)`: the same from the bytes of pictures.

@@ -2,7 +2,7 @@ import { type Engine, requireEngine, runFeeds } from './engine.js';
 import { atCaller, PresisiError } from './errors.js';
 import { batch, check, flag, integer, number, options, present, signal } from './options.js';
 import { type Cancelable, type Scope, withSignal } from './signal.js';
-import { type NativeFeed, zeros } from './tensor.js';
+import { type CheckedFeed, zeros } from './tensor.js';
 import { type Latency, latencyOf, type Timed, type TimingRules, timeRuns } from './timing.js';
 
 export type { Latency } from './timing.js';
@@ -92,7 +92,7 @@ export function benchmark(engine: Engine, options: BenchmarkOptions = {}): Promi
   });
 }
 
-async function once(engine: Engine, feeds: readonly NativeFeed[], scope: Scope): Promise<Sample> {
+async function once(engine: Engine, feeds: readonly CheckedFeed[], scope: Scope): Promise<Sample> {
   scope.check();
   const start = performance.now();
   const { seconds, stages } = await runFeeds(engine, feeds, scope);

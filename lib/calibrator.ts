@@ -33,7 +33,7 @@ import {
 import { canonical, imageInput, nativeImages, type Preprocessing } from './preprocess.js';
 import type { TracedScope } from './signal.js';
 import { mark } from './telemetry/spans.js';
-import { checkFeeds, type NativeFeed } from './tensor.js';
+import { type CheckedFeed, checkFeeds, nativeFeeds } from './tensor.js';
 
 /** How many pictures are used unless `samples` says otherwise, when there are more. */
 export const DEFAULT_SAMPLES = 512;
@@ -252,7 +252,7 @@ class CalibrationRun {
       const checked = checkFeeds(feeds, this.#job.model.inputs, `calibration.batches[${count}]`);
       this.#samples.push(...(await hashSamples(checked)));
       spans.lap('hash');
-      await spans.job(control, (traced) => native().collectFeeds(calibrator, checked, traced));
+      await spans.job(control, (traced) => native().collectFeeds(calibrator, nativeFeeds(checked), traced));
       count += 1;
       this.#scope.report({ phase: 'calibrate', completed: count, total: 0 });
     }
@@ -281,7 +281,7 @@ async function picturesOf(images: ImageCalibration['images']): Promise<NamedImag
 }
 
 /** A hash for each sample of a batch; of the whole where the inputs don't agree on how many samples there are. */
-async function hashSamples(feeds: readonly NativeFeed[]): Promise<string[]> {
+async function hashSamples(feeds: readonly CheckedFeed[]): Promise<string[]> {
   const count = feeds[0]?.dims[0] ?? 1;
   const divisible = feeds.every(({ dims }) => dims[0] === count);
   const hashes: string[] = [];

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { type Engine, runImages } from './engine.js';
+import { type Engine, type EngineRun, runImages } from './engine.js';
 import { invalidArgument, PresisiError } from './errors.js';
 import {
   BufferPool,
@@ -11,7 +11,6 @@ import {
   type NamedImage,
   packPixels,
 } from './images.js';
-import type { NativeRun } from './native.js';
 import { batch, flag, onBadImage, signal } from './options.js';
 import {
   completePreprocessing,
@@ -202,7 +201,7 @@ type Share = Omit<Timings, 'decode' | 'total'>;
 
 /** What one of `count` pictures has of its batch's time; `at` are the moments in milliseconds. */
 function sharesOf(
-  { preprocessSeconds, seconds, stages }: NativeRun,
+  { preprocessSeconds, seconds, stages }: EngineRun,
   at: { readonly packing: number; readonly asked: number; readonly answered: number; readonly done: number },
   count: number,
 ): Share {
@@ -222,10 +221,10 @@ function sharesOf(
 }
 
 /** The one output that has a row of numbers for each picture. */
-function classScores({ outputs }: NativeRun, count: number): Float32Array {
-  const [output] = outputs;
+function classScores({ outputs }: EngineRun, count: number): Float32Array {
+  const [output, ...others] = Object.values(outputs);
   const rows: Tensor['data'] | undefined = output?.data;
-  if (outputs.length === 1 && rows instanceof Float32Array && output?.dims[0] === count) return rows;
+  if (others.length === 0 && rows instanceof Float32Array && output?.dims[0] === count) return rows;
   throw new PresisiError(
     'ERR_PRESISI_INVALID_ARGUMENT',
     "the network doesn't classify: pictures need one float32 output [N, classes]",

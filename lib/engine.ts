@@ -16,7 +16,15 @@ import { completePreprocessingSchema, type Preprocessing } from './preprocess.js
 import { type Cancelable, type Scope, withSignal } from './signal.js';
 import { SpanRecorder } from './telemetry/spans.js';
 import type { Span } from './telemetry/types.js';
-import { checkFeeds, type Feeds, type NativeFeed, type Tensor, type TensorInfo } from './tensor.js';
+import {
+  type CheckedFeed,
+  checkFeeds,
+  type Feeds,
+  nativeFeeds,
+  type Tensor,
+  type TensorData,
+  type TensorInfo,
+} from './tensor.js';
 import { type TensorRtSessionOptions, tensorRtSessionSchema } from './tensorrt.js';
 
 export interface LoadEngineOptions extends Cancelable {
@@ -180,11 +188,11 @@ export class Engine implements AsyncDisposable {
       // What stops work costs tens of microseconds, as long as a small network takes: it is made where it is used.
       const checked = options && check(runSchema, options, 'options');
       const handle = this.#usable();
-      const given = checkFeeds(feeds, this.inputs);
+      const given = nativeFeeds(checkFeeds(feeds, this.inputs));
       const found = checked?.signal
         ? await withSignal(checked, ({ control }) => native().runFeeds(handle, given, control))
         : await native().runFeeds(handle, given, {});
-      return outputsOf(found);
+      return outputsOf(found, this.outputs);
     });
   }
 
@@ -197,7 +205,8 @@ export class Engine implements AsyncDisposable {
    */
   runSync(feeds: Feeds): Record<string, Tensor> {
     const handle = this.#usable();
-    return outputsOf(native().runFeedsSync(handle, checkFeeds(feeds, this.inputs)));
+    const given = nativeFeeds(checkFeeds(feeds, this.inputs));
+    return outputsOf(native().runFeedsSync(handle, given), this.outputs);
   }
 
   /** What the engine executes, layer by layer; with `profile`, how long each takes. */
@@ -231,8 +240,31 @@ export class Engine implements AsyncDisposable {
   }
 }
 
-const outputsOf = ({ outputs }: NativeRun): Record<string, Tensor> =>
-  Object.fromEntries(outputs.map(({ name, type, dims, data }) => [name, { type, dims, data }]));
+/** A run as the rest of the package sees it. */
+export interface EngineRun {
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  readonly preprocessSeconds: number;
+  readonly seconds: number;
+  /** Parts of the time by name, where the device reports them. */
+  readonly stages: Readonly<Record<string, number>>;
+}
+
+function engineRun(run: NativeRun, { outputs }: Engine): EngineRun {
+  const [preprocessSeconds, seconds, stages = {}] = run;
+  return { outputs: outputsOf(run, outputs), preprocessSeconds, seconds, stages };
+}
+
+/** In a plain loop: `Object.fromEntries()` takes microseconds longer once a network has had the caches to itself. */
+function outputsOf(run: NativeRun, outputs: readonly TensorInfo[]): Record<string, Tensor> {
+  const named: Record<string, Tensor> = {};
+  let next = 3;
+  for (const { name, type } of outputs) {
+    const data = run[next++] as TensorData;
+    const dims = run[next++] as readonly number[];
+    named[name] = { type, dims, data };
+  }
+  return named;
+}
 
 /** What a vendor's plan forgets of its layers, from when it was built. */
 function completeLayers(layers: readonly Layer[], built: EngineMetadata['built']): readonly Layer[] {
@@ -245,13 +277,13 @@ function completeLayers(layers: readonly Layer[], built: EngineMetadata['built']
 }
 
 /** Runs an engine on the bytes of pictures. */
-export async function runImages(engine: Engine, images: NativeImages, scope: Scope): Promise<NativeRun> {
-  return native().runImages(handleOf(engine), images, scope.control);
+export async function runImages(engine: Engine, images: NativeImages, scope: Scope): Promise<EngineRun> {
+  return engineRun(await native().runImages(handleOf(engine), images, scope.control), engine);
 }
 
 /** Runs an engine on feeds that were checked. */
-export async function runFeeds(engine: Engine, feeds: readonly NativeFeed[], scope: Scope): Promise<NativeRun> {
-  return native().runFeeds(handleOf(engine), [...feeds], scope.control);
+export async function runFeeds(engine: Engine, feeds: readonly CheckedFeed[], scope: Scope): Promise<EngineRun> {
+  return engineRun(await native().runFeeds(handleOf(engine), nativeFeeds(feeds), scope.control), engine);
 }
 
 /** Refuses what isn't an engine. */

@@ -2,7 +2,7 @@ import { loadAddon } from './addon.js';
 import { PresisiError } from './errors.js';
 import type { Preprocessing } from './preprocess.js';
 import type { Quantity, SamplerStatistics, SourceStatus, Span } from './telemetry/types.js';
-import type { NativeFeed, Tensor, TensorInfo } from './tensor.js';
+import type { NativeFeeds, TensorData, TensorInfo } from './tensor.js';
 
 declare const tag: unique symbol;
 /** A native object; only the addon can look inside. */
@@ -244,13 +244,16 @@ export interface NativeEngine {
   readonly maxBatch: number;
 }
 
-export interface NativeRun {
-  readonly outputs: readonly (Tensor & { readonly name: string })[];
-  readonly preprocessSeconds: number;
-  readonly seconds: number;
-  /** Parts of the time by name, where the device reports them. */
-  readonly stages: Readonly<Record<string, number>>;
-}
+/**
+ * A run: seconds of making its input and of itself; parts of the latter by name, where the device reports them; then each
+ * output's data and dimensions, in the engine's order. (No objects: building those takes as long as a small layer.)
+ */
+export type NativeRun = readonly [
+  preprocessSeconds: number,
+  seconds: number,
+  stages: Readonly<Record<string, number>> | undefined,
+  ...tensors: (TensorData | readonly number[])[],
+];
 
 export interface NativeInspection {
   readonly layers: readonly Layer[];
@@ -309,7 +312,7 @@ export interface NativeAddon {
     control: Control,
   ): Promise<{ handle: CalibratorHandle; tensors: number }>;
   collectImages(calibrator: CalibratorHandle, images: NativeImages, control: Control): Promise<number>;
-  collectFeeds(calibrator: CalibratorHandle, feeds: NativeFeed[], control: Control): Promise<number>;
+  collectFeeds(calibrator: CalibratorHandle, feeds: NativeFeeds, control: Control): Promise<number>;
   solveCalibration(
     calibrator: CalibratorHandle,
     options: { method: string; percentile: number; fingerprint: NativeFingerprint },
@@ -348,9 +351,9 @@ export interface NativeAddon {
     options: { threads: number; maxBatch?: number; settings?: string },
     control: Control,
   ): Promise<NativeEngine>;
-  runFeeds(engine: EngineHandle, feeds: NativeFeed[], control: Control): Promise<NativeRun>;
+  runFeeds(engine: EngineHandle, feeds: NativeFeeds, control: Control): Promise<NativeRun>;
   /** On the calling thread, at once. */
-  runFeedsSync(engine: EngineHandle, feeds: NativeFeed[]): NativeRun;
+  runFeedsSync(engine: EngineHandle, feeds: NativeFeeds): NativeRun;
   runImages(engine: EngineHandle, images: NativeImages, control: Control): Promise<NativeRun>;
   inspectEngine(
     engine: EngineHandle,

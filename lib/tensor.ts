@@ -44,13 +44,14 @@ export interface TensorInfo {
   readonly dims: readonly number[];
 }
 
-/** One feed as the addon takes it. */
-export interface NativeFeed {
-  name: string;
-  type: ElementType;
-  dims: readonly number[];
-  data: TensorData;
+/** A feed that was checked. */
+export interface CheckedFeed extends TensorInput {
+  readonly name: string;
+  readonly type: ElementType;
 }
+
+/** Feeds as the addon takes them: data and dimensions of each input, in the network's order. */
+export type NativeFeeds = readonly (TensorData | readonly number[])[];
 
 const CONSTRUCTORS = {
   float32: Float32Array,
@@ -83,53 +84,70 @@ export function steady<T extends TensorData>(data: T): T {
 }
 
 /** Checks feeds against what a network declares and puts them in the order of its inputs. */
-export function checkFeeds(feeds: unknown, inputs: readonly TensorInfo[], name = 'feeds'): NativeFeed[] {
-  const names = inputs.map((input) => input.name).join(', ');
-  if (!isRecord(feeds)) throw invalidArgument(`an object with the inputs ${names}`, name, feeds);
+export function checkFeeds(feeds: unknown, inputs: readonly TensorInfo[], name = 'feeds'): CheckedFeed[] {
+  if (!isRecord(feeds)) throw invalidArgument(`an object with the inputs ${namesOf(inputs)}`, name, feeds);
   for (const key of Object.keys(feeds)) {
     if (!inputs.some((input) => input.name === key)) {
       throw new PresisiError('ERR_PRESISI_SHAPE_MISMATCH', `the network has no input "${key}"`, {
-        hint: `its inputs are: ${names}`,
+        hint: `its inputs are: ${namesOf(inputs)}`,
       });
     }
   }
-  return inputs.map((input) => checkFeed(feeds[input.name], input, `${name}.${input.name}`));
+  return inputs.map((input) => checkFeed(feeds[input.name], input, name));
 }
 
-function checkFeed(feed: unknown, input: TensorInfo, name: string): NativeFeed {
+/** Feeds that were checked, as the addon takes them. */
+export function nativeFeeds(feeds: readonly CheckedFeed[]): NativeFeeds {
+  const flat: (TensorData | readonly number[])[] = [];
+  for (const { data, dims } of feeds) flat.push(data, dims);
+  return flat;
+}
+
+const namesOf = (inputs: readonly TensorInfo[]): string => inputs.map((input) => input.name).join(', ');
+
+const isShape = (dims: unknown): dims is readonly number[] =>
+  Array.isArray(dims) && dims.every((dim) => Number.isSafeInteger(dim) && dim > 0);
+
+const fits = (dims: readonly number[], declared: readonly number[]): boolean =>
+  dims.length === declared.length && declared.every((dim, axis) => dim < 0 || dim === dims[axis]);
+
+const sizeOf = (dims: readonly number[]): number => dims.reduce((product, dim) => product * dim, 1);
+
+/** Words are made where they are needed: a run may take less time than they do. */
+function checkFeed(feed: unknown, input: TensorInfo, feeds: string): CheckedFeed {
+  const name = (): string => `${feeds}.${input.name}`;
   if (feed === undefined) {
     throw new PresisiError('ERR_PRESISI_SHAPE_MISMATCH', `input "${input.name}" is missing`);
   }
-  if (!isRecord(feed)) throw invalidArgument('{ data, dims }', name, feed);
+  if (!isRecord(feed)) throw invalidArgument('{ data, dims }', name(), feed);
   const { data, dims } = feed;
   const ArrayType = CONSTRUCTORS[input.type];
   if (!(data instanceof ArrayType)) {
-    throw invalidArgument(`${ArrayType.name} (${input.type})`, `${name}.data`, data);
+    throw invalidArgument(`${ArrayType.name} (${input.type})`, `${name()}.data`, data);
   }
-  if (!Array.isArray(dims) || !dims.every((dim) => Number.isSafeInteger(dim) && dim > 0)) {
-    throw invalidArgument('an array of positive integers', `${name}.dims`, dims);
+  if (!isShape(dims)) {
+    throw invalidArgument('an array of positive integers', `${name()}.dims`, dims);
   }
-  const matches = dims.length === input.dims.length && input.dims.every((dim, i) => dim < 0 || dim === dims[i]);
-  if (!matches) {
+  if (!fits(dims, input.dims)) {
     throw new PresisiError(
       'ERR_PRESISI_SHAPE_MISMATCH',
-      `Expected dimensions ${showDims(input.dims)} for ${name}.dims but received ${showDims(dims)}`,
+      `Expected dimensions ${showDims(input.dims)} for ${name()}.dims but received ${showDims(dims)}`,
     );
   }
-  const expected = dims.reduce<number>((product, dim) => product * dim, 1);
+  const expected = sizeOf(dims);
   if (data.length !== expected) {
     throw new PresisiError(
       'ERR_PRESISI_SHAPE_MISMATCH',
-      `Expected ${expected} elements for ${name}.data, as ${showDims(dims)} needs, but received ${data.length}`,
+      `Expected ${expected} elements for ${name()}.data, as ${showDims(dims)} needs, but received ${data.length}`,
     );
   }
   return { name: input.name, type: input.type, dims, data: steady(data as TensorData) };
 }
 
 /** Zeros for an input: `batch` where the first dimension is free, 1 where another is. */
-export function zeros({ name, type, dims }: TensorInfo, batch: number): NativeFeed {
+export function zeros({ name, type, dims }: TensorInfo, batch: number): CheckedFeed {
   const concrete = dims.map((dim, axis) => (dim > 0 ? dim : axis === 0 ? batch : 1));
-  const data = new CONSTRUCTORS[type](concrete.reduce((product, dim) => product * dim, 1));
+  const data = new CONSTRUCTORS[type](sizeOf(concrete));
   return { name, type, dims: concrete, data };
 }
 

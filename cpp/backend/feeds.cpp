@@ -1,5 +1,7 @@
 #include "backend/feeds.hpp"
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "graph/passes.hpp"
 
@@ -44,19 +46,22 @@ std::vector<TensorInfo> describeOutputs(const onnx::Model& model) {
 std::vector<Dims> validateFeeds(const std::vector<TensorInfo>& inputs, const Feeds& feeds, int64_t maxBatch) {
   std::vector<Dims> shapes;
   for (const TensorInfo& input : inputs) {
-    const std::string expected = std::string(name(input.dtype)) + " " + (input.ranked ? toString(input.dims) : "[...]");
+    // In words where they are needed: this is part of every run.
+    const auto expected = [&] {
+      return std::string(name(input.dtype)) + " " + (input.ranked ? toString(input.dims) : "[...]");
+    };
     const auto refuse = [&](const std::string& wanted, const std::string& received, const std::string& hint = {}) {
       throw Error(ErrorCode::ShapeMismatch,
                   "Expected " + wanted + " for input \"" + input.name + "\" but received " + received, hint);
     };
     const auto found = feeds.find(input.name);
-    if (found == feeds.end()) refuse(expected, "nothing");
+    if (found == feeds.end()) refuse(expected(), "nothing");
     const Tensor& tensor = found->second;
     bool fits = tensor.dtype() == input.dtype && (!input.ranked || tensor.rank() == input.dims.size());
     for (size_t i = 0; fits && input.ranked && i < tensor.rank(); ++i) {
       fits = input.dims[i] < 0 ? tensor.dim(i) > 0 : tensor.dim(i) == input.dims[i];
     }
-    if (!fits) refuse(expected, std::string(name(tensor.dtype())) + " " + toString(tensor.dims()));
+    if (!fits) refuse(expected(), std::string(name(tensor.dtype())) + " " + toString(tensor.dims()));
     if (!input.dims.empty() && input.dims[0] < 0 && tensor.dim(0) > maxBatch) {
       refuse("a batch of at most " + std::to_string(maxBatch), "one of " + std::to_string(tensor.dim(0)),
              "build or load the engine with a larger maxBatch, or run smaller batches");
@@ -64,13 +69,11 @@ std::vector<Dims> validateFeeds(const std::vector<TensorInfo>& inputs, const Fee
     shapes.push_back(tensor.dims());
   }
   for (const auto& [given, tensor] : feeds) {
-    bool known = false;
+    const auto isIt = [&given = given](const TensorInfo& input) { return input.name == given; };
+    if (std::any_of(inputs.begin(), inputs.end(), isIt)) continue;
     std::string list;
-    for (const TensorInfo& input : inputs) {
-      known = known || input.name == given;
-      list += (list.empty() ? "\"" : ", \"") + input.name + "\"";
-    }
-    if (!known) throw Error(ErrorCode::ShapeMismatch, "There is no input \"" + given + "\": the inputs are " + list);
+    for (const TensorInfo& input : inputs) list += (list.empty() ? "\"" : ", \"") + input.name + "\"";
+    throw Error(ErrorCode::ShapeMismatch, "There is no input \"" + given + "\": the inputs are " + list);
   }
   return shapes;
 }

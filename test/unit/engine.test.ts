@@ -3,6 +3,8 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Engine, type Feeds, loadEngine, quantize } from '../../lib/index.js';
+import { native } from '../../lib/native.js';
+import type { NativeFeeds } from '../../lib/tensor.js';
 import { fixture, presisiRejection, rejection, sleep, temporaryFolder } from './support.js';
 
 const folder = await temporaryFolder();
@@ -25,6 +27,42 @@ async function withEngine(name: string, body: (engine: Engine) => Promise<void>)
 
 const picture = (batch = 1): Feeds => ({
   input: { data: Float32Array.from({ length: batch * 768 }, (_, i) => Math.cos(i)), dims: [batch, 3, 16, 16] },
+});
+
+/** Feeds that the library never passes: an error comes out and never a crash. */
+test.each<[string, unknown, string]>([
+  ['no array', 'feeds', 'expected an array of feeds'],
+  ['too few', [new Float32Array(4)], 'expected data and dimensions for each of the inputs'],
+  ['another type', [new Float64Array(4), [1, 4]], 'expected the typed array of float32 for "left"'],
+  [
+    'no typed array',
+    [
+      [1, 2, 3, 4],
+      [1, 4],
+    ],
+    'expected the typed array of float32 for "left"',
+  ],
+  ['no dimensions', [new Float32Array(4), 4], 'expected an array of dimensions for "left"'],
+  ['no number', [new Float32Array(4), [1, Number.NaN]], 'expected non-negative integers as dimensions of "left"'],
+  ['too many dimensions', [new Float32Array(4), Array(17).fill(1)], 'too many dimensions for "left"'],
+  ['nothing', [new Float32Array(0), [0, 4]], '"left" is empty: dimensions [0, 4]'],
+  [
+    'more than there is',
+    [new Float32Array(4), [2 ** 53 - 1, 4]],
+    'has dimensions [9007199254740991, 4] but 4 elements',
+  ],
+])('the addon refuses feeds: %s', async (_, left, message) => {
+  const addon = native();
+  const { handle } = await addon.openEngine(path('two-inputs.engine'), { threads: 0 }, {});
+  try {
+    const right = [new Float32Array(4), [1, 4]];
+    const feeds = (Array.isArray(left) ? [...(left as unknown[]), ...right] : left) as NativeFeeds;
+    for (const call of [() => addon.runFeedsSync(handle, feeds), () => addon.runFeeds(handle, feeds, {})]) {
+      expect((await rejection(Promise.resolve().then(call))).message).toContain(message);
+    }
+  } finally {
+    await addon.closeHandle(handle);
+  }
 });
 
 describe('run', () => {
